@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of checks: how a check's declaration becomes an argument spec, and raw values become valid ones."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.resto.golive.plugins.module_utils._check import Check, Options
+
+#: Keys of an option that argument specs do not know.
+OUR_KEYS = frozenset({"widest", "secret", "example"})
+
+#: Options that every check's own module has besides those of its class.
+COMMON_SPEC: dict[str, dict[str, t.Any]] = {
+    "fix": {"type": "bool", "default": False},
+    "target": {"type": "str"},
+}
+
+
+class BadOptions(Exception):
+    """An option is missing, unknown or of the wrong type; ``str()`` says which, without values of secrets."""
+
+
+def argument_spec(check: type[Check]) -> dict[str, dict[str, t.Any]]:
+    """Return the argument spec of *check*'s options, secrets marked ``no_log``."""
+    spec = {}
+    for name, option in check.options.items():
+        spec[name] = {key: value for key, value in option.items() if key not in OUR_KEYS}
+        if option.get("secret"):
+            spec[name]["no_log"] = True
+    return spec
+
+
+def validated(check: type[Check], raw: Options) -> dict[str, t.Any]:
+    """Return *raw* with defaults filled in and types converted. Raises :class:`BadOptions`."""
+    result = ArgumentSpecValidator(argument_spec(check)).validate(dict(raw))
+    if result.error_messages:
+        raise BadOptions("; ".join(result.error_messages))
+    return t.cast("dict[str, t.Any]", result.validated_parameters)
+
+
+def secret_options(check: type[Check]) -> list[str]:
+    """Return the names of the options whose variable holds a name in the secret store."""
+    return [name for name, option in check.options.items() if option.get("secret")]

@@ -1,0 +1,98 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host is, in one small run: before anything else is asked of it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: probe
+short_description: See that a host answers, and what it is
+version_added: 0.1.0
+description:
+  - Reads the clock, the machine id, the Python version and the release that is deployed. Changes nothing.
+  - The action plugin of the same name turns a host that cannot be reached into evidence instead of a failed task, and measures the clock's skew.
+author:
+  - Resto Golive (@resto-golive)
+options:
+  deploy_root:
+    description:
+      - Directory with C(releases/) and C(current), as in the variable C(environment_deploy_root). The name that C(current) points to is the release.
+    type: str
+attributes:
+  check_mode:
+    description: Never changes anything.
+    support: full
+  diff_mode:
+    description: Never changes anything.
+    support: N/A
+  action:
+    description: Runs on the control node first.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: See which hosts answer
+  resto.golive.probe:
+    deploy_root: /srv/comanda
+"""
+
+RETURN = r"""
+golive:
+  description: What the host is.
+  returned: success
+  type: dict
+  contains:
+    state:
+      description: C(up) or C(down).
+      type: str
+    reason:
+      description: Why it is down, a code with its parameters.
+      type: dict
+    machine:
+      description: Its machine id.
+      type: str
+    release:
+      description: The release that runs here, or null.
+      type: str
+    python:
+      description: Version of the interpreter that modules run with.
+      type: str
+    clock_skew_ms:
+      description: Its clock minus the control node's, in milliseconds.
+      type: int
+"""
+
+import os
+import sys
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.resto.golive.plugins.module_utils._door import RESULT_KEY, machine_id
+
+
+def release_of(deploy_root: str | None) -> str | None:
+    """Return the name that ``current`` points to, which is what runs, whatever a variable says."""
+    current = os.path.join(deploy_root, "current") if deploy_root else ""
+    return os.path.basename(os.path.realpath(current)) if os.path.islink(current) else None
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={"deploy_root": {"type": "str"}}, supports_check_mode=True)
+    module.exit_json(
+        changed=False,
+        **{
+            RESULT_KEY: {
+                "time": time.time(),
+                "machine": machine_id(),
+                "release": release_of(module.params["deploy_root"]),
+                "python": ".".join(str(part) for part in sys.version_info[:3]),
+                "user": os.geteuid(),
+            }
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
