@@ -1,0 +1,216 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ledger: runs with their observations, sealed so that a row changed, a file cut off or a run removed is seen.
+
+``<reports>/<environment>/runs/<run_id>/`` holds ``start.json`` (who writes), ``manifest.json``, one ``<host>.jsonl`` a host (one writer, whole lines) and,
+once the run is over, ``run.json``: its seal. ``runs/HEAD`` names the newest seal, so that removing the last run is seen too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import json
+import os
+import pathlib
+import secrets
+import socket
+import typing as t
+
+SCHEMA = 1
+START, MANIFEST, SEAL, HEAD = "start.json", "manifest.json", "run.json", "HEAD"
+
+Row = dict[str, t.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """Something wrong with the run as a whole; ``code`` and ``params`` are of a text."""
+
+    code: str
+    params: dict[str, t.Any]
+
+
+@dataclasses.dataclass
+class Run:
+    """A run on disk. ``rows`` are its lines in the order that the seal covers."""
+
+    path: pathlib.Path
+    start: dict[str, t.Any]
+    manifest: dict[str, t.Any]
+    rows: list[Row]
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+def timestamp(moment: datetime.datetime) -> str:
+    """Return *moment* as RFC 3339 in UTC, to the millisecond."""
+    return moment.astimezone(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def start(runs: pathlib.Path, environment: str, manifest: dict[str, t.Any]) -> pathlib.Path:
+    """Make the directory of a new run below *runs* and write its manifest; returns the directory."""
+    run_id = f"{now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    path = runs / run_id
+    path.mkdir(parents=True, mode=0o750)
+    write_atomically(
+        path / START,
+        {"schema": SCHEMA, "run_id": run_id, "environment": environment, "started_at": timestamp(now()), "pid": os.getppid(), "node": socket.gethostname()},
+    )
+    write_atomically(path / MANIFEST, manifest)
+    return path
+
+
+def append(path: pathlib.Path, host: str, rows: t.Iterable[Row]) -> None:
+    """Add *rows* to the file of *host* in one write of whole lines."""
+    data = "".join(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in rows)
+    descriptor = os.open(path / f"{_safe(host)}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        handle.write(data)
+
+
+def read(path: pathlib.Path) -> Run:
+    """Return the run at *path*. Raises ``OSError`` and ``ValueError``."""
+    rows = [json.loads(line) for _name, line in _lines(path)]
+    return Run(path, json.loads((path / START).read_text()), json.loads((path / MANIFEST).read_text()), rows)
+
+
+def seal(path: pathlib.Path, *, adopted: bool = False, **facts: t.Any) -> dict[str, t.Any]:
+    """Write the seal of the run at *path* and make it the newest. A last line that was not finished is not part of it."""
+    run = read(path)
+    body = {
+        "schema": SCHEMA,
+        "run_id": run.id,
+        "environment": run.start["environment"],
+        "started_at": run.start["started_at"],
+        "sealed_at": timestamp(now()),
+        "adopted": adopted,
+        "known": _known(path.parent),
+        **_sums(path),
+        **facts,
+    }
+    write_atomically(path / SEAL, body)
+    write_atomically(path.parent / HEAD, {"run_id": run.id, "seal_sha256": _sha256(path / SEAL)})
+    return body
+
+
+def adopt_leftovers(runs: pathlib.Path, current: pathlib.Path) -> None:
+    """Seal what killed runs left behind, so that what they saw counts. A run whose process is still alive is left alone."""
+    for path in _directories(runs):
+        if path != current and not (path / SEAL).exists() and (path / MANIFEST).exists() and not _alive(json.loads((path / START).read_text())):
+            seal(path, adopted=True)
+
+
+def load(runs: pathlib.Path, environment: str) -> tuple[list[Run], list[Problem]]:
+    """Return all sealed runs below *runs*, oldest first, and everything that is wrong with them."""
+    found, problems = [], []
+    known: dict[str, str] = {}
+    for path in _directories(runs):
+        if not (path / SEAL).exists():
+            continue
+        try:
+            body = json.loads((path / SEAL).read_text())
+            run = read(path)
+            intact = all(body[key] == value for key, value in _sums(path).items())
+        except (OSError, ValueError, KeyError) as error:
+            problems.append(Problem("ledger.unreadable", {"run": path.name, "message": str(error)[:200]}))
+            continue
+        known.update(body["known"])
+        if not intact:
+            problems.append(Problem("ledger.broken_seal", {"run": path.name}))
+            continue
+        foreign = {body["environment"], run.start["environment"]} | {row["environment"] for row in run.rows}
+        if foreign != {environment}:
+            problems.append(Problem("ledger.foreign", {"run": path.name, "environment": ", ".join(sorted(foreign - {environment}))}))
+            continue
+        found.append(run)
+    problems.extend(_missing(runs, known))
+    return found, problems
+
+
+def _missing(runs: pathlib.Path, known: dict[str, str]) -> list[Problem]:
+    """Runs that a later seal, or HEAD, knew, and that are gone or have another seal now."""
+    if (runs / HEAD).exists():
+        head = json.loads((runs / HEAD).read_text())
+        known = {**known, head["run_id"]: head["seal_sha256"]}
+    problems = []
+    for run_id, digest in sorted(known.items()):
+        path = runs / run_id / SEAL
+        if not path.exists():
+            problems.append(Problem("ledger.run_removed", {"run": run_id}))
+        elif _sha256(path) != digest:
+            problems.append(Problem("ledger.broken_seal", {"run": run_id}))
+    return problems
+
+
+def _known(runs: pathlib.Path) -> dict[str, str]:
+    """What a new seal vouches for: every run that is, and every run that earlier seals say was."""
+    known: dict[str, str] = {}
+    for path in _directories(runs):
+        if (path / SEAL).exists():
+            known.update(json.loads((path / SEAL).read_text()).get("known", {}))
+    for path in _directories(runs):
+        if (path / SEAL).exists():
+            known.setdefault(path.name, _sha256(path / SEAL))
+    return known
+
+
+def _sums(path: pathlib.Path) -> dict[str, t.Any]:
+    """What the seal says of the run's content: number of rows, head of the chain, sums of manifest and start."""
+    head, count = hashlib.sha256(), 0
+    digest = ""
+    for name, line in _lines(path):
+        head = hashlib.sha256(f"{digest}\n{name}\n{line}".encode())
+        digest, count = head.hexdigest(), count + 1
+    return {"rows": count, "head": digest, "manifest_sha256": _sha256(path / MANIFEST), "start_sha256": _sha256(path / START)}
+
+
+def _lines(path: pathlib.Path) -> t.Iterator[tuple[str, str]]:
+    """Yield ``(file name, line)`` of every whole line of the run."""
+    for file in sorted(path.glob("*.jsonl")):
+        whole, _newline, _unfinished = file.read_text(encoding="utf-8").rpartition("\n")
+        for line in whole.split("\n") if whole else []:
+            yield file.name, line
+
+
+def _directories(runs: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(path for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
+
+
+def _alive(started: dict[str, t.Any]) -> bool:
+    if started["node"] != socket.gethostname():
+        return False
+    try:
+        os.kill(started["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _sha256(path: pathlib.Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _safe(host: str) -> str:
+    """A file name for *host*: inventory names may hold anything."""
+    return "".join(c if c.isalnum() or c in "._-" else f"%{ord(c):02x}" for c in host)
+
+
+def write_atomically(path: pathlib.Path, body: t.Any) -> None:
+    """Write *body* as JSON so that a reader sees the old file or the new one, never half of one."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        json.dump(body, handle, indent=1, sort_keys=True, ensure_ascii=False)
+        handle.write("\n")
+    os.replace(temporary, path)
