@@ -1,0 +1,41 @@
+# Two are enough to begin: make demo, make test.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PATH
+
+.PHONY: help setup setup-dev demo lab lab-destroy test lint units sanity artefact molecule integration clean
+
+help:  ## What can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo:  ## Set up, build the lab, run the whole checklist on it, print the verdict
+	@scripts/demo.sh
+
+test:  ## Everything that a change must pass, the lab included
+	@scripts/test.sh
+
+setup:  ## System packages and .venv, enough to run the collection
+	@scripts/setup.sh run
+
+setup-dev:  ## The same, with what tests need
+	@scripts/setup.sh dev
+
+lab: setup  ## Build the lab: a whole staging on this machine
+	@scripts/lab.sh up
+
+lab-destroy:  ## Take the lab away
+	@scripts/lab.sh down
+
+lint units sanity artefact molecule integration: setup-dev
+	@scripts/test.sh $@
+
+lint:  ## ruff, mypy, yamllint, ansible-lint, shellcheck, gitleaks
+units:  ## Unit tests, on the newest and the oldest ansible-core
+sanity:  ## ansible-test sanity
+artefact:  ## Build the collection and look at what is in it
+molecule:  ## The lab, broken and mended
+integration:  ## A second opinion on the lab that molecule left
+
+clean:  ## Remove what was made here, the lab and .venv excepted
+	rm -rf build .cache .mypy_cache .ruff_cache .ansible tests/output

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# The lab: a whole staging environment on this machine. Usage: scripts/lab.sh up|down
+source "$(dirname "$0")/lib.sh"
+
+case "${1:-}" in
+    up)
+        ansible-playbook lab/create.yml
+        ansible-playbook lab/prepare.yml
+        ;;
+    down) ansible-playbook lab/destroy.yml ;;
+    *) die "usage: scripts/lab.sh up|down" ;;
+esac

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Everything that a run needs, made once: system packages and .venv. Running it again is quick and changes nothing.
+# Usage: scripts/setup.sh run|dev
+source "$(dirname "$0")/lib.sh"
+
+level=${1:-run}
+declare -A REQUIREMENTS=([run]=requirements.txt [dev]=requirements-dev.txt)
+[[ -n ${REQUIREMENTS[$level]:-} ]] || die "usage: scripts/setup.sh run|dev"
+
+scripts/packages.sh "$level"
+
+# venv DIR PYTHON REQUIREMENTS [PIP ARGUMENTS]: a virtual environment that holds them, marked with what it was made from.
+venv() {
+    local dir=$1 python=$2 requirements=$3 mark wanted
+    shift 3
+    if [[ -d $dir ]] && ! "$dir/bin/python" -c 'import ssl, pip' 2>/dev/null; then
+        say "$dir does not run any more: making it again"
+        rm -rf "$dir"
+    fi
+    mark="$dir/.made-from-$(basename "$requirements")"
+    wanted=$(cat constraints.txt requirements*.txt tests/unit/requirements.txt scripts/setup.sh | sha256sum)
+    [[ -e $mark && $(<"$mark") == "$wanted" ]] && return
+    if [[ ! -d $dir ]]; then
+        "$python" -m venv "$dir"
+    fi
+    long "Installing $(basename "$requirements") into $dir with Python $("$dir/bin/python" -c 'import platform; print(platform.python_version())') (some minutes the first time)" \
+        "$dir/bin/python" -m pip install --progress-bar off -r "$requirements" "$@"
+    printf '%s\n' "$wanted" >"$mark"
+    say "$dir has $("$dir/bin/python" -c 'from ansible.release import __version__; print("ansible-core", __version__)')"
+}
+
+venv .venv "$(scripts/python.sh)" "${REQUIREMENTS[$level]}"
+
+if [[ $level == dev ]]; then
+    # Unit tests find the server's program under its own name.
+    if ! command -v redis-server >/dev/null; then
+        ln -sf "$(command -v redis-check-rdb)" .venv/bin/redis-server
+    fi
+    # The oldest core that we promise, on the Python of Debian 12 where there is one.
+    grep -vE '^(ansible|ansible-core)==' constraints.txt >.cache/constraints-2.19.txt
+    venv .cache/venv-2.19 "$(scripts/python.sh 3.11 3.11 2>/dev/null || scripts/python.sh 3.11 3.13)" tests/unit/requirements.txt \
+        'ansible-core>=2.19,<2.20' -c .cache/constraints-2.19.txt
+fi
