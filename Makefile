@@ -1,8 +1,5 @@
 # Two are enough to begin: make demo, make test.
 .DEFAULT_GOAL := help
-SHELL := /bin/bash
-PATH := $(CURDIR)/.venv/bin:$(PATH)
-export PATH
 
 .PHONY: help setup setup-dev demo lab lab-destroy test lint units sanity artefact molecule integration clean
 

@@ -4,7 +4,7 @@ set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 LOGS="$ROOT/.cache/logs"
-export PATH="$ROOT/.venv/bin:$PATH"
+[[ :$PATH: == *":$ROOT/.venv/bin:"* ]] || export PATH="$ROOT/.venv/bin:$PATH"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 mkdir -p "$LOGS"
 cd "$ROOT"

@@ -4,7 +4,7 @@
 source "$(dirname "$0")/lib.sh"
 
 oldest=${1:-3.11} newest=${2:-3.13}
-outside=${PATH#"$ROOT/.venv/bin:"}
+outside=${PATH//"$ROOT/.venv/bin:"/}
 
 runs() {
     "$1" -c "import sys, ssl, sqlite3, venv, ensurepip; sys.exit('%d.%d' % sys.version_info[:2] != '$2')" >/dev/null 2>&1

@@ -27,5 +27,13 @@ import ensurepip
 ensurepip.bootstrap()
 STANDIN
 
-cd "$tree"
-HOME=$home exec ansible-test sanity --venv --python "$python" --color no "$@"
+log="$LOGS/sanity.log"
+say "ansible-test sanity for Python $python; all of it is in ${log#"$ROOT"/}"
+(cd "$tree" && HOME=$home ansible-test sanity --venv --python "$python" --color no "$@") >"$log" 2>&1 || {
+    grep -E '^(ERROR|FATAL): ' "$log" >&2
+    exit 1
+}
+# It calls it a success when it finds nothing to test.
+ran=$(grep -c '^Running sanity test' "$log" || true)
+((ran > 0)) && ! grep -q "All targets skipped" "$log" || die "ansible-test found nothing to test"
+say "$ran sanity tests passed"

@@ -4,9 +4,13 @@ source "$(dirname "$0")/lib.sh"
 
 tree=build/ansible_collections/resto/golive
 mkdir -p "$tree"
-# ansible-test keeps its results between runs; everything else is new.
-find "$tree" -mindepth 1 -maxdepth 1 -exec rm -rf {} +
+# ansible-test keeps its virtual environments in tests/output; everything else is new.
+find "$tree" -mindepth 1 -maxdepth 1 ! -name tests -exec rm -rf {} +
+find "$tree/tests" -mindepth 1 -maxdepth 1 ! -name output -exec rm -rf {} + 2>/dev/null || true
 git ls-files -z --cached --others --exclude-standard -- ':!collections' ':!staging' ':!prod' |
     while IFS= read -r -d '' path; do [[ -e $path || -L $path ]] && printf '%s\0' "$path"; done |
     tar --create --null --files-from=- --file=- | tar --extract --directory="$tree" --file=-
+# A repository of its own, or ansible-test asks the one around it, which ignores build/ and so has nothing to test.
+git -C "$tree" init -q
+git -C "$tree" add --all
 printf '%s\n' "$tree"
