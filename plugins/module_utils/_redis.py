@@ -41,8 +41,7 @@ REFUSALS: tuple[tuple[str, str, str, str], ...] = (
     ("RedisError", "protected mode", "protected_mode", "error"),
     ("RedisError", "max number of clients", "clients_exhausted", "error"),
     ("ResponseError", "unknown (sub)?command", "command_disabled", "error"),
-    ("RedisError", "ssl|certificate", "tls_refused", "error"),
-    ("OSError", "ssl|certificate|no such file", "tls_refused", "error"),
+    ("RedisError", "ssl|certificate|no such file", "tls_refused", "error"),
     ("TimeoutError", "", "no_answer", "unreachable"),
     ("ConnectionError", "connection refused", "refused", "unreachable"),
     ("ConnectionError", "name or service|name resolution|no address associated", "name_unknown", "unreachable"),
@@ -163,7 +162,9 @@ def connect(options: Options, secrets: t.Mapping[str, str]) -> t.Iterator[Server
         arguments["protocol"] = 2  # the one that every server speaks
     client = redis.Redis(**arguments)
     try:
-        # redis-py lets an odd byte stream out as ValueError, IndexError or its own error, as versions go.
-        yield Server(client, (redis.RedisError, OSError, ValueError, LookupError), f"{host}:{port}", options.get("username") or "default")
+        # redis-py parses whatever it is given: an answer that is no Redis' comes out as any of these, or as its own error, as versions go.
+        yield Server(
+            client, (redis.RedisError, OSError, ValueError, LookupError, AttributeError, TypeError), f"{host}:{port}", options.get("username") or "default"
+        )
     finally:
         client.connection_pool.disconnect()
