@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 AUTHOR = {"NAME": "Ana Rojas", "EMAIL": "ana@comanda.example"}
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".mypy_cache", ".ruff_cache")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache", ".cache")
 REVISIONS = ("comanda/migrations/versions/_*.py", "comanda/migrations/versions/r000[1-4]_*.py")
 # Message, date, what it brings (paths or globs; the last one brings all the rest), tag.
 HISTORY: tuple[tuple[str, str, tuple[str, ...], str | None], ...] = (
@@ -37,7 +37,7 @@ HISTORY: tuple[tuple[str, str, tuple[str, ...], str | None], ...] = (
     (
         "Take orders, and tell the world about them from an outbox",
         "2026-09-22T09:00:00-05:00",
-        ("comanda/[!w]*.py", "comanda/web.py", "comanda/worker.py", "bin"),
+        ("comanda/[!w]*.py", "comanda/web.py", "comanda/worker.py", "bin", "tests"),
         None,
     ),
     ("Show the menu and the panel", "2026-10-06T09:00:00-05:00", ("comanda/website.py", "comanda/templates/*.html"), None),

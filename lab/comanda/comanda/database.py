@@ -40,7 +40,13 @@ def pool() -> Pool:
     """A closed pool; sessions run in UTC and no statement may take longer than 5 s."""
     options = {"row_factory": dict_row, "options": "-c timezone=UTC -c statement_timeout=5000", "connect_timeout": 3}
     return AsyncConnectionPool(
-        settings.database_url(), connection_class=Connection, kwargs=options, min_size=1, max_size=8, timeout=WAIT_S, open=False,
+        settings.database_url(),
+        connection_class=Connection,
+        kwargs=options,
+        min_size=1,
+        max_size=8,
+        timeout=WAIT_S,
+        open=False,
         check=AsyncConnectionPool.check_connection,
     )
 

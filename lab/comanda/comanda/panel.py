@@ -88,9 +88,7 @@ async def login(request: Request) -> Response:
     right = await run_in_threadpool(passwords.matches, password, row["password_hash"] if row else nobody()) and row is not None
     async with request.app.state.pool.connection() as connection:
         tenant_id, outcome = (row["tenant_id"] if row else None), "done" if right else "denied"
-        await audit.record(
-            connection, tenant_id=tenant_id, actor=email, action="login", target="session", outcome=outcome, source_ip=_source(request)
-        )
+        await audit.record(connection, tenant_id=tenant_id, actor=email, action="login", target="session", outcome=outcome, source_ip=_source(request))
         session = await sessions.start(connection, row["id"], row["tenant_id"]) if row and right else None
     if session is None:
         return _login_page(request, wrong=True, status=401)

@@ -107,9 +107,7 @@ def answer_503_without_database(app: Starlette) -> None:
 def application(routes: Sequence[BaseRoute], lifespan: Lifespan[Starlette] | None = None) -> Starlette:
     """A web process: its own routes, and those that all of them have."""
     shared = [Route("/healthz", healthz), Route("/metrics", exposition)]
-    return Starlette(
-        routes=[*routes, *shared], lifespan=lifespan, middleware=[Middleware(Observed)], exception_handlers={Exception: failed}
-    )
+    return Starlette(routes=[*routes, *shared], lifespan=lifespan, middleware=[Middleware(Observed)], exception_handlers={Exception: failed})
 
 
 def serve(app: Starlette, port: int) -> None:
