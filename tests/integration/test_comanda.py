@@ -132,7 +132,7 @@ def test_processes_are_nobodys_root_and_hold_no_secret_in_sight(app: Host, unit:
     [process] = [process for process in app.process.filter(user="comanda") if process.args.endswith(f" {unit}")]
     with app.sudo():
         environment = app.file(f"/proc/{process.pid}/environ").content_string
-    assert "COMANDA_" in environment or "REDIS_URL" in environment
+    assert "CREDENTIALS_DIRECTORY=" in environment or unit == "website"
     assert not [name for name in ("DATABASE_URL=", "REDIS_PASSWORD=", "SESSION_KEY=") if name in environment]
 
 

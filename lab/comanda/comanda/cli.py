@@ -59,12 +59,24 @@ COMMANDS: Mapping[str, Callable[[], None]] = {
     "seed": _seed,
 }
 SERVICES = frozenset({"api", "panel", "website", "worker"})
-# What the start of each process must find; checked together, so that one start tells all that is missing.
+# What the start of each process must find; checked together, so that one start tells all that is missing. The keys of channels
+# that a release does not speak yet are asked for too: a release that speaks them must not be the first to miss them.
 REQUIRED: Mapping[str, tuple[str, ...]] = {
-    "api": ("DATABASE_URL", "REDIS_PASSWORD"),
+    "api": (
+        "DATABASE_URL",
+        "REDIS_URL",
+        "REDIS_PASSWORD",
+        "SESSION_KEY",
+        "JWT_KEY",
+        "WHATSAPP_APP_SECRET",
+        "WHATSAPP_VERIFY_TOKEN",
+        "TWILIO_AUTH_TOKEN",
+        "STRIPE_WEBHOOK_SECRET",
+        "MP_WEBHOOK_SECRET",
+    ),
     "panel": ("DATABASE_URL", "SESSION_KEY"),
     "website": (),
-    "worker": ("DATABASE_URL", "REDIS_PASSWORD"),
+    "worker": ("DATABASE_URL", "REDIS_URL", "REDIS_PASSWORD", "WHATSAPP_TOKEN", "TWILIO_AUTH_TOKEN", "SMTP_PASSWORD"),
     "migrate": ("DATABASE_URL",),
     "seed": ("DATABASE_URL", "TEST_USERS"),
 }

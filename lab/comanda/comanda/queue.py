@@ -23,11 +23,11 @@ def events(slug: str) -> str:
 
 def client() -> Redis:
     """For the worker. The address is public, the password a credential of its own."""
-    return Redis.from_url(settings.value("REDIS_URL"), password=settings.secret("REDIS_PASSWORD"), socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+    return Redis.from_url(settings.secret("REDIS_URL"), password=settings.secret("REDIS_PASSWORD"), socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
 
 
 def async_client() -> AsyncRedis:
     """For the web processes."""
     return AsyncRedis.from_url(
-        settings.value("REDIS_URL"), password=settings.secret("REDIS_PASSWORD"), socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+        settings.secret("REDIS_URL"), password=settings.secret("REDIS_PASSWORD"), socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
     )
