@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What systemd says of units: one ``systemctl show`` for all of them. Checks that ask about services and timers come in."""
+
+from __future__ import annotations
+
+import re
+import time
+import typing as t
+
+from ansible_collections.resto.golive.plugins.module_utils._check import CannotKnow, Context
+
+#: Units of a time span as systemd prints them (systemd.time(7)), in seconds.
+SPANS = {"y": 31557600.0, "month": 2629800.0, "w": 604800.0, "d": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
+
+Unit = dict[str, str]
+
+
+def show(ctx: Context, units: t.Sequence[str], properties: t.Sequence[str]) -> dict[str, Unit]:
+    """Return *properties* of each of *units*, by the name that was asked for; a unit that does not exist has ``LoadState: not-found``.
+
+    Times are seconds since the epoch, as ``@1700000000`` (``--timestamp=unix``, systemd 248 and later).
+    """
+    wanted = ",".join(dict.fromkeys(["Id", "LoadState", *properties]))
+    done = ctx.run(["systemctl", "show", "--timestamp=unix", f"--property={wanted}", *units])
+    blocks = [block for block in done.stdout.split("\n\n") if block.strip()]
+    if len(blocks) != len(units):
+        raise CannotKnow("common.empty_answer", what=f"systemctl show {' '.join(units)}")
+    return {unit: dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for unit, block in zip(units, blocks, strict=True)}
+
+
+def moment(value: str) -> float | None:
+    """Return seconds since the epoch of ``@1700000000``, or None for never (empty, ``n/a``, ``0``)."""
+    number = value.removeprefix("@")
+    try:
+        return float(number) or None
+    except ValueError:
+        return None
+
+
+def span(value: str) -> float | None:
+    """Return the seconds of ``1d 2h 3min 4.5s``; None for never."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(month|min|ms|us|[ywdhs])", value)
+    return sum(float(number) * SPANS[unit] for number, unit in parts) if parts else None
+
+
+def next_elapse(timer: Unit, now: float) -> float | None:
+    """Return when *timer* fires next, in seconds since the epoch, whichever clock it counts on; None: never."""
+    monotonic = span(timer.get("NextElapseUSecMonotonic", ""))
+    moments = [moment(timer.get("NextElapseUSecRealtime", "")), None if monotonic is None else now - time.monotonic() + monotonic]
+    return min((at for at in moments if at is not None), default=None)
