@@ -1,0 +1,179 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one door of all checks on the control node: the audit's many checks, a drill, or the one check whose module was called."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible_collections.resto.golive.plugins.module_utils._check import Check
+from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
+from ansible_collections.resto.golive.plugins.module_utils._door import RESULT_KEY
+from ansible_collections.resto.golive.plugins.module_utils._options import COMMON_SPEC, BadOptions, secret_options, validated
+from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, due, engine, ledger, manifest, secret_store
+from ansible_collections.resto.golive.plugins.plugin_utils.engine import CurrentRun, bare_row
+from ansible_collections.resto.golive.plugins.plugin_utils.manifest import Entry
+
+#: What the round trip, the interpreter's start and the imports may take beyond the checks' own deadlines, in seconds.
+OVERHEAD_S = 30.0
+OWN_ARGUMENTS = frozenset({"drills", "fix", "budget_s"})
+
+Row = dict[str, t.Any]
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        host = variables["inventory_hostname"]
+        single = CHECKS.get(self._task.action.rpartition(".")[2])
+        fix = self._boolean("fix")
+        entries = [self._single(single, host, variables, fix)] if single else self._chosen(host, variables)
+        secrets, problems = self._secrets(entries, variables)
+        rows, answer = self._observe([entry for entry in entries if entry.check.name not in problems], host, secrets, fix, variables)
+        rows += [_row(entry, *target, "error", problem["code"], **problem["params"]) for entry in entries if (problem := self._stands_in_the_way(entry, problems)) for target in entry.targets or [("host", host)]]
+        rows = self._record(rows, entries, host, [value for values in secrets.values() for value in values.values()], fix, variables)
+        result.update(changed=answer.get("changed", False), golive={"rows": rows, "machine": (answer.get(RESULT_KEY) or {}).get("machine", "")})
+        if "diff" in answer:
+            result["diff"] = answer["diff"]
+        return result
+
+    def _boolean(self, name: str) -> bool:
+        value = self._task.args.get(name, False)
+        if not isinstance(value, bool):
+            raise AnsibleActionFail(f"{name} is true or false")
+        return value
+
+    def _chosen(self, host: str, variables: dict[str, t.Any]) -> list[Entry]:
+        """The checks that this host answers: by group, tags, kind, and the impact allowed."""
+        unknown = set(self._task.args) - OWN_ARGUMENTS
+        if unknown:
+            raise AnsibleActionFail(f"no such option: {', '.join(sorted(unknown))}")
+        inventory = engine.inventory_of(variables)
+        environment = engine.environment_of(variables) or "unknown"
+        allowed = manifest.IMPACTS.index("passive" if self._task.check_mode else engine.impact_of(environment, variables))
+        wanted = manifest.selected_items(engine.run_tags(variables))
+        drills = self._boolean("drills")
+        found = []
+        for check in CHECKS.values():
+            if check.drill != drills or manifest.IMPACTS.index(check.impact) > allowed or host not in manifest.vantage_hosts(check, inventory):
+                continue
+            for item in (catalogue.items()[item_id] for item_id in check.items[:1]):
+                if item.id in wanted:
+                    found.append(manifest.entry(check, item, host, inventory))
+        return due.only_due(found, CurrentRun.of(variables), variables) if drills else found
+
+    def _single(self, check: type[Check], host: str, variables: dict[str, t.Any], fix: bool) -> Entry:
+        """The one check whose module was called: options given in the task stand above the inventory's."""
+        given = {name: value for name, value in self._task.args.items() if name not in COMMON_SPEC and value is not None}
+        unknown = set(given) - set(check.options)
+        if unknown:
+            raise AnsibleActionFail(f"{check.name} has no option {', '.join(sorted(unknown))}; it has {', '.join(sorted(check.options))}")
+        if fix and not check.fixes:
+            raise AnsibleActionFail(f"{check.name} fixes nothing by itself: leave `fix` out and see its role")
+        item = catalogue.items()[check.items[0]]
+        declared = manifest.entry(check, item, host, engine.inventory_of(variables))
+        options = {**declared.options, **given}
+        if declared.problem and not given:
+            return declared
+        try:
+            targets = check.targets(validated(check, options)) or [("host", host)]
+        except BadOptions as bad:
+            raise AnsibleActionFail(str(bad)) from bad
+        target = self._task.args.get("target")
+        return Entry(check, item, host, options, [(kind, name) for kind, name in targets if target in (None, name)], None)
+
+    def _secrets(self, entries: list[Entry], variables: dict[str, t.Any]) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, t.Any]]]:
+        """Return the secret options' values by check and option, and the problems by check."""
+        control = engine.control_variables(variables)
+        store = control.get("environment_secrets_store", None)
+        found: dict[str, dict[str, str]] = {}
+        problems: dict[str, dict[str, t.Any]] = {}
+        for entry in entries:
+            wanted = {option: str(entry.options[option]) for option in secret_options(entry.check) if entry.options.get(option)}
+            try:
+                values = secret_store.values(wanted.values(), store, lambda name: control.get(name, None)) if wanted else {}
+            except secret_store.SecretError as error:
+                problems[entry.check.name] = {"code": "common.secret_missing", "params": {"name": ", ".join(wanted.values()), "message": str(error)}}
+            else:
+                found[entry.check.name] = {option: values[name] for option, name in wanted.items()}
+        return found, problems
+
+    @staticmethod
+    def _stands_in_the_way(entry: Entry, problems: dict[str, dict[str, t.Any]]) -> dict[str, t.Any] | None:
+        return entry.problem or problems.get(entry.check.name)
+
+    def _observe(self, entries: list[Entry], host: str, secrets: dict[str, dict[str, str]], fix: bool, variables: dict[str, t.Any]) -> tuple[list[Row], dict[str, t.Any]]:
+        """Run the checks in one module run. Whatever goes wrong on the way is an ``error`` of each of them."""
+        usable = [entry for entry in entries if entry.problem is None]
+        if not usable:
+            return [], {}
+        checks = [
+            {
+                "check": entry.check.name,
+                "kind": kind,
+                "target": name,
+                "options": {option: value for option, value in entry.options.items() if option not in secret_options(entry.check)},
+                "timeout_s": entry.check.timeout_s,
+            }
+            for entry in usable
+            for kind, name in entry.targets
+        ]
+        budget_s = float(self._task.args.get("budget_s") or max(entry.check.timeout_s for entry in usable) * (2 if fix else 1) + OVERHEAD_S)
+        arguments = {"checks": checks, "secrets": secrets, "fix": fix, "budget_s": budget_s}
+        try:
+            answer = self._execute_module(module_name="resto.golive.audit", module_args=arguments, task_vars=variables)
+        except AnsibleConnectionFailure as failure:
+            return self._all(usable, "unreachable", "common.host_unreachable", host=host, message=_words(failure)), {}
+        except Exception as error:  # a crash on the way to the host is evidence, not the end of the play
+            return self._all(usable, "error", "common.no_result", host=host, message=_words(error)), {}
+        except BaseException as error:
+            if type(error).__name__ != "TaskTimeoutError":  # the task's own `timeout:` raises a BaseException; anything else is not ours
+                raise
+            return self._all(usable, "error", "common.timeout", what=host, seconds=self._task.timeout), {}
+        seen = answer.get(RESULT_KEY)
+        if not isinstance(seen, dict) or "rows" not in seen:
+            message = _words(answer.get("msg") or answer.get("module_stderr") or answer.get("exception") or "no rows")
+            return self._all(usable, "error", "common.no_result", host=host, message=message), {}
+        return list(seen["rows"]), dict(answer)
+
+    @staticmethod
+    def _all(entries: list[Entry], status: str, code: str, **params: t.Any) -> list[Row]:
+        return [_row(entry, kind, name, status, code, **params) for entry in entries for kind, name in entry.targets]
+
+    def _record(self, rows: list[Row], entries: list[Entry], host: str, secrets: list[str], fix: bool, variables: dict[str, t.Any]) -> list[Row]:
+        """Write the rows into the run, whole and redacted; without a run (a user's own playbook) they are only returned."""
+        run = CurrentRun.of(variables)
+        by_check = {entry.check.name: entry for entry in entries}
+        facts = (variables.get("golive_probe") or {}).get("golive") or {}
+        if run is None:
+            return rows
+        mode = "check_mode" if self._task.check_mode else ("fix" if fix else ("drill" if self._task.args.get("drills") else "audit"))
+        whole = []
+        for row in rows:
+            entry = by_check[row["check"]]
+            row["started_at"] = _when(row.get("started_at"))
+            basis = entry.basis(row["target"]["kind"], row["target"]["name"])
+            whole.append(run.observation(row, host, mode=mode, basis=basis, impact=entry.check.impact, facts=facts, secrets=secrets))
+        run.write(host, whole)
+        return whole
+
+
+def _row(entry: Entry, kind: str, name: str, status: str, code: str, **params: t.Any) -> Row:
+    return bare_row(entry.item.id, entry.check.name, kind, name, status, code, **params)
+
+
+def _when(seconds: t.Any) -> str:
+    if isinstance(seconds, (int, float)):
+        return ledger.timestamp(datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc))
+    return ledger.timestamp(ledger.now())
+
+
+def _words(error: t.Any) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Preflight on the control node: lint everything, refuse what nobody knows, say what must be proven, start the run."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.resto.golive.plugins.plugin_utils import engine, ledger, manifest
+
+
+class ActionModule(ActionBase):
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        self.validate_argument_spec(argument_spec={})
+        tags = engine.run_tags(variables)
+        unknown = manifest.unknown_tags(tags)
+        if unknown:
+            raise AnsibleActionFail(f"no such tag: {', '.join(unknown)}. A tag is a section (postgres), an item (postgres.restore), or inventory, remediate, audit, drill.")
+        environment = engine.environment_of(variables) or "unknown"
+        if "inventory" in tags:
+            return {**result, "changed": False, "golive": None}
+        check_mode = bool(self._task.check_mode)
+        impact = engine.impact_of(environment, variables)
+        built = manifest.build(
+            engine.inventory_of(variables),
+            environment=environment,
+            impact=impact,
+            check_mode=check_mode,
+            tags=tags,
+            limit=engine.limit_of(variables),
+            in_play=list(variables["ansible_play_hosts_all"]),
+        )
+        runs = engine.runs_directory(environment, variables)
+        sealed, _problems = ledger.load(runs, environment)
+        retired = engine.control_variables(variables).get("golive_retired", [])
+        whole = manifest.carried(built, sealed[-1].manifest if sealed else None, retired)
+        path = ledger.start(engine.check_mode_directory() if check_mode else runs, environment, whole)
+        result.update(changed=False, golive={"run_id": path.name, "path": str(path.absolute()), "environment": environment, "impact": impact})
+        return result

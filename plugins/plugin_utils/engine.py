@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The current run, as the action plugins share it: where it is stored, what it is about, and how rows become observations."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import pathlib
+import typing as t
+
+from ansible import constants, context
+from ansible.parsing.dataloader import DataLoader
+from ansible.release import __version__ as ansible_version
+from ansible.utils.vars import load_extra_vars
+from ansible_collections.resto.golive.plugins.module_utils._redact import scrub
+from ansible_collections.resto.golive.plugins.plugin_utils import ledger
+from ansible_collections.resto.golive.plugins.plugin_utils.manifest import CONTROL, IMPACTS, Inventory
+from ansible_collections.resto.golive.plugins.plugin_utils.variables import HostVariables
+
+#: The playbooks register the preflight under this name; every later action finds the run there.
+RUN_VARIABLE = "golive_run"
+COLLECTION_VERSION = "0.1.0"
+
+TaskVars = t.Mapping[str, t.Any]
+
+
+def inventory_of(task_vars: TaskVars) -> Inventory:
+    return Inventory(task_vars["groups"], task_vars["hostvars"])
+
+
+def control_variables(task_vars: TaskVars) -> HostVariables:
+    """Variables of the control node: what is true of the whole environment is asked here."""
+    return HostVariables(task_vars["hostvars"], CONTROL)
+
+
+def environment_of(task_vars: TaskVars) -> str | None:
+    """Return the environment's one name: ``golive_environment``, else the directory of the inventory."""
+    declared = control_variables(task_vars).get("golive_environment", None)
+    if declared:
+        return str(declared)
+    sources = [source for source in context.CLIARGS.get("inventory") or () if "," not in source] or [constants.DEFAULT_HOST_LIST[0]]
+    path = pathlib.Path(sources[0])
+    directory = path if path.is_dir() else path.parent
+    return directory.resolve().name if path.exists() and directory.resolve() != pathlib.Path("/etc/ansible") else None
+
+
+def impact_of(environment: str, task_vars: TaskVars) -> str:
+    """Return the most that is allowed here: ``golive_impact``, else passive for ``prod*`` and active for all others."""
+    declared = control_variables(task_vars).get("golive_impact", None)
+    return str(declared) if declared in IMPACTS else ("passive" if environment.startswith("prod") else "active")
+
+
+def run_tags(task_vars: TaskVars) -> list[str]:
+    return [str(tag) for tag in task_vars.get("ansible_run_tags") or ["all"]]
+
+
+def limit_of(task_vars: TaskVars) -> str | None:
+    limit = task_vars.get("ansible_limit")
+    return None if limit is None else str(limit)
+
+
+def extra_variables() -> set[str]:
+    """Return the names given with ``-e``: a signature must not come from there."""
+    return set(load_extra_vars(DataLoader()))
+
+
+def reports_directory(environment: str, task_vars: TaskVars) -> pathlib.Path:
+    return pathlib.Path(str(control_variables(task_vars).get("golive_report_dir", "reports"))).expanduser() / environment
+
+
+def runs_directory(environment: str, task_vars: TaskVars) -> pathlib.Path:
+    """Return where the ledger of *environment* is: ``golive_ledger_dir`` (shared, where disks are forgotten), else beside the reports."""
+    shared = control_variables(task_vars).get("golive_ledger_dir", None)
+    base = pathlib.Path(str(shared)).expanduser() / environment if shared else reports_directory(environment, task_vars)
+    return base / "runs"
+
+
+def check_mode_directory() -> pathlib.Path:
+    """Return where a run under ``--check`` keeps its rows: Ansible's own private directory, which goes when Ansible goes."""
+    return pathlib.Path(constants.DEFAULT_LOCAL_TMP) / "golive"
+
+
+class CurrentRun:
+    """The run that preflight started, opened again by a later action."""
+
+    def __init__(self, facts: t.Mapping[str, t.Any]) -> None:
+        self.environment = str(facts["environment"])
+        self.impact = str(facts["impact"])
+        self.path = pathlib.Path(str(facts["path"]))
+        self._manifest: dict[str, t.Any] | None = None
+
+    @classmethod
+    def of(cls, task_vars: TaskVars) -> CurrentRun | None:
+        facts = (task_vars.get(RUN_VARIABLE) or {}).get("golive")
+        return cls(facts) if facts else None
+
+    @property
+    def manifest(self) -> dict[str, t.Any]:
+        if self._manifest is None:
+            self._manifest = json.loads((self.path / ledger.MANIFEST).read_text(encoding="utf-8"))
+        return self._manifest
+
+    def rows_of(self, host: str) -> list[dict[str, t.Any]]:
+        return [row for row in self.manifest["rows"] if row["target"]["host"] == host]
+
+    def write(self, host: str, rows: t.Iterable[dict[str, t.Any]]) -> None:
+        ledger.append(self.path, host, rows)
+
+    def host_row(self, host: str, facts: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Return the line that says what *host* is."""
+        return {"schema": ledger.SCHEMA, "row": "host", "run_id": self.path.name, "environment": self.environment, "host": host, **facts}
+
+    def observation(self, row: t.Mapping[str, t.Any], host: str, *, mode: str, basis: str, impact: str, facts: t.Mapping[str, t.Any], secrets: t.Iterable[str] = ()) -> dict[str, t.Any]:
+        """Return *row*, as a host or this control node made it, as a whole observation: redacted again, because a host is not trusted."""
+        clean = scrub(dict(row), secrets)
+        started = clean.pop("started_at", None)
+        for piece in clean.get("evidence", ()):
+            piece["sha256"] = hashlib.sha256(json.dumps(piece, sort_keys=True, default=str).encode()).hexdigest()
+        return {
+            "schema": ledger.SCHEMA,
+            "row": "observation",
+            "run_id": self.path.name,
+            "environment": self.environment,
+            "mode": mode,
+            "impact": impact,
+            "basis": basis,
+            "machine": facts.get("machine", ""),
+            "release": facts.get("release"),
+            "clock_skew_ms": facts.get("clock_skew_ms"),
+            "collector": {"module": "resto.golive.audit", "version": COLLECTION_VERSION},
+            **clean,
+            # The control node's clock: the host's is part of what is judged, and its skew stands beside it.
+            "started_at": started if isinstance(started, str) else ledger.timestamp(ledger.now()),
+            "target": {**clean["target"], "host": host},
+        }
+
+
+def bare_row(item: str, check: str, kind: str, name: str, status: str, code: str, **params: t.Any) -> dict[str, t.Any]:
+    """Return a row that this control node makes itself, where no check could."""
+    return {
+        "item": item,
+        "check": check,
+        "target": {"kind": kind, "name": name},
+        "status": status,
+        "reason": {"code": code, "params": params},
+        "expected": None,
+        "observed": None,
+        "evidence": [],
+        "duration_ms": 0,
+        "attempts": 1,
+        "flaky": False,
+    }
+
+
+def controller() -> dict[str, str]:
+    return {"ansible": ansible_version, "collection": COLLECTION_VERSION, "pyyaml": importlib.metadata.version("pyyaml")}
