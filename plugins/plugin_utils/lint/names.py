@@ -40,18 +40,22 @@ def distance(one: str, other: str, limit: int) -> int:
     """Damerau's distance (drop, add, change a letter, swap neighbours), or ``limit + 1`` where it is more than *limit*."""
     if abs(len(one) - len(other)) > limit:
         return limit + 1
+    far = limit + 1
     before: list[int] = []
-    row = list(range(len(other) + 1))
+    row = [min(j, far) for j in range(len(other) + 1)]
     for i, letter in enumerate(one, 1):
-        older, before, row = before, row, [i]
-        for j, wanted in enumerate(other, 1):
+        # Only the band around the diagonal can stay within the limit.
+        older, before, row = before, row, [far] * (len(other) + 1)
+        row[0] = min(i, far)
+        for j in range(max(1, i - limit), min(len(other), i + limit) + 1):
+            wanted = other[j - 1]
             cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != wanted))
             if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == wanted:
                 cost = min(cost, older[j - 2] + 1)
-            row.append(cost)
+            row[j] = cost
         if min(row) > limit and min(before) > limit:
-            return limit + 1
-    return row[-1]
+            return far
+    return min(row[-1], far)
 
 
 def closest(name: str, known: t.Iterable[str], limit: int | None = None) -> list[str]:

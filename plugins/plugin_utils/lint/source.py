@@ -38,7 +38,7 @@ class Place:
     @property
     def raw(self) -> str | None:
         """What was written, if it is a scalar without quotes: ``1.10`` where YAML saw 1.1."""
-        return str(self.node.value) if isinstance(self.node, yaml.ScalarNode) and self.node.style is None else None
+        return str(self.node.value) if isinstance(self.node, yaml.ScalarNode) and not self.node.style else None
 
     def inside(self, path: Path) -> Place:
         """Return the place of what lies at *path* in this value, or the nearest around it."""
@@ -70,7 +70,7 @@ def entries(node: yaml.Node) -> list[tuple[t.Any, str, Place]]:
 
 def scalar(node: yaml.ScalarNode) -> t.Any:
     """Return what YAML 1.1, which Ansible speaks, makes of a key."""
-    if node.tag == "tag:yaml.org,2002:str" or node.style is not None:
+    if node.tag == "tag:yaml.org,2002:str" or node.style:
         return str(node.value)
     try:
         return yaml.safe_load(node.value)
