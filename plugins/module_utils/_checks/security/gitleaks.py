@@ -78,7 +78,7 @@ class Gitleaks(Check):
         repository = whole_repository(ctx, ctx.target)
         with box() as private:
             seen["canaries"] = sorted(canaries())
-            seen["canaries_missed"] = missed_canaries(ctx, binary, private)
+            seen["canaries_missed"] = ctx.shared(f"gitleaks.canaries_missed {binary}", lambda: missed_canaries(ctx, binary, private))
             git_dir = mirror(ctx, repository, private)
             uncommitted = mirror_uncommitted(ctx, repository, git_dir)
             files = files_at_head(ctx, git_dir)
