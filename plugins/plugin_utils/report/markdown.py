@@ -11,8 +11,8 @@ import typing as t
 from ansible_collections.resto.golive.plugins.plugin_utils.report import model
 from ansible_collections.resto.golive.plugins.plugin_utils.report.wording import MEANINGS, SEVERITIES, STATES, TITLES, VERDICTS
 
-#: What starts something inside a line of CommonMark or GFM. An underscore inside a word starts nothing; an ampersand only as an entity.
-_INLINE = re.compile(r"([\\`*\[\]<|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;))")
+#: What starts something inside a line of CommonMark or GFM. An underscore inside a word starts nothing, an ampersand only an entity, a # may close a heading.
+_INLINE = re.compile(r"([\\`*\[\]<|~$]|(?<!\S)#|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;))")
 
 Json = t.Any
 

@@ -80,6 +80,7 @@ def _template() -> jinja2.Template:
         "ago": model.ago,
         "target": model.target_of,
         "marked": _marked,
+        "listed": lambda value: value if isinstance(value, list) else [value] if value else [],
     }
     environment.globals |= {
         "words": wording,

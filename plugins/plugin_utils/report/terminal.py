@@ -25,7 +25,7 @@ def summary_text(report: model.Report, language: str, path: str | None = None) -
     ]
     lines += [model.label(note, language) for note, holds in (("check_mode", report["run"].get("check_mode")), ("partial", model.is_partial(report))) if holds]
     found = [f"{model.word(STATES, state, language)} {count}" for state, count in model.counts(report).items() if count]
-    lines += ["", f"{model.label('boxes', language)}: {len(report['items'])} · " + " · ".join(found)]
+    lines += ["", *_wrapped(f"{model.label('boxes', language)}: {len(report['items'])} · " + " · ".join(found), "")]
     if report["problems"]:
         lines += ["", f"{model.label('problems', language)}:"]
         for problem in report["problems"]:
