@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.resto.golive.plugins.plugin_utils import engine, ledger, manifest
+from ansible_collections.resto.golive.plugins.plugin_utils import engine, ledger, lint_gate, manifest
 
 
 class ActionModule(ActionBase):
@@ -24,9 +24,13 @@ class ActionModule(ActionBase):
         unknown = manifest.unknown_tags(tags)
         if unknown:
             raise AnsibleActionFail(f"no such tag: {', '.join(unknown)}. A tag is a section (postgres), an item (postgres.restore), or inventory, remediate, audit, drill.")
-        environment = engine.environment_of(variables) or "unknown"
+        seen = lint_gate.view(self._loader, variables)
+        mistakes = lint_gate.mistakes(seen, variables)
+        if mistakes:
+            raise AnsibleActionFail(lint_gate.told(mistakes))
         if "inventory" in tags:
-            return {**result, "changed": False, "golive": None}
+            return {**result, "changed": False, "golive": None, "inventory": lint_gate.explained(seen).splitlines()}
+        environment = engine.environment_of(variables) or "unknown"
         check_mode = bool(self._task.check_mode)
         impact = engine.impact_of(environment, variables)
         built = manifest.build(

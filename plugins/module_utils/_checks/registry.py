@@ -6,5 +6,14 @@
 from __future__ import annotations
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Check
+from ansible_collections.resto.golive.plugins.module_utils._checks.environment.tls_certificate import TlsCertificate
+from ansible_collections.resto.golive.plugins.module_utils._checks.environment.tls_renewal import TlsRenewal
+from ansible_collections.resto.golive.plugins.module_utils._checks.environment.tls_renewal_drill import TlsRenewalDrill
+from ansible_collections.resto.golive.plugins.module_utils._checks.operations.support_channel import SupportChannel
+from ansible_collections.resto.golive.plugins.module_utils._checks.redis.redis_persistence import RedisPersistence
+from ansible_collections.resto.golive.plugins.module_utils._checks.security.gitleaks import Gitleaks
+from ansible_collections.resto.golive.plugins.module_utils._checks.security.gitleaks_hook import GitleaksHook
 
-CHECKS: dict[str, type[Check]] = {}
+_ALL: tuple[type[Check], ...] = (TlsCertificate, TlsRenewal, TlsRenewalDrill, RedisPersistence, Gitleaks, GitleaksHook, SupportChannel)
+
+CHECKS: dict[str, type[Check]] = {check.name: check for check in _ALL}

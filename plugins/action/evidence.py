@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Evidence's door on the control node: any task's result becomes an observation of an item."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, evidence
+from ansible_collections.resto.golive.plugins.plugin_utils.engine import CurrentRun, bare_row
+
+SPEC: dict[str, dict[str, t.Any]] = {
+    "items": {"type": "list", "elements": "str", "required": True},
+    "name": {"type": "str", "required": True},
+    "status": {"type": "str", "choices": ["pass", "warn", "fail", "error"], "required": True},
+    "message": {"type": "str", "required": True},
+    "observed": {"type": "raw"},
+    "failed_fix": {"type": "bool", "default": False},
+}
+
+
+class ActionModule(ActionBase):
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        _validated, given = self.validate_argument_spec(argument_spec=SPEC)
+        unknown = [item for item in given["items"] if item not in catalogue.items()]
+        if unknown:
+            raise AnsibleActionFail(f"no such item: {', '.join(unknown)}")
+        run = CurrentRun.of(variables)
+        if run is None:
+            raise AnsibleActionFail("there is no run to record this in: call resto.golive.preflight first")
+        host = variables["inventory_hostname"]
+        rows = [] if self._task.check_mode else [self._row(item, given, run, host, variables) for item in given["items"]]
+        run.write(host, rows)
+        result.update(changed=False, golive={"rows": rows})
+        return result
+
+    @staticmethod
+    def _row(item: str, given: dict[str, t.Any], run: CurrentRun, host: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        message = " ".join(given["message"].split())[:300]
+        if given["failed_fix"]:
+            row = bare_row(item, evidence.FAILED_FIX, "host", host, given["status"], "verdict.fix_failed", host=host, task=given["name"], message=message)
+        else:
+            row = bare_row(item, evidence.PREFIX + given["name"], "host", host, given["status"], "verdict.evidence", message=message)
+        facts = (variables.get("golive_probe") or {}).get("golive") or {}
+        mode = "fix" if given["failed_fix"] else "audit"
+        return run.observation({**row, "observed": given["observed"]}, host, mode=mode, basis="", impact="passive", facts=facts)

@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verdict on the control node: seal the run, decide from the sealed evidence alone, write the report. It needs no host and no other play."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.resto.golive.plugins.plugin_utils import assembly, engine, evidence, ledger, manifest, report, verdict
+from ansible_collections.resto.golive.plugins.plugin_utils.engine import CurrentRun
+from ansible_collections.resto.golive.plugins.plugin_utils.report import terminal
+from ansible_collections.resto.golive.plugins.plugin_utils.verdict import Facts, Reason
+
+SIGNED = ("golive_waivers", "golive_attestations", "golive_retired")
+
+
+class ActionModule(ActionBase):
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        self.validate_argument_spec(argument_spec={"fail_on_no_go": {"type": "bool", "default": True}})
+        run = CurrentRun.of(variables)
+        if run is None:
+            result.update(failed=True, msg="NO-GO: the preflight did not run, so there is nothing to decide from. Use the collection's playbooks, or call resto.golive.preflight first.")
+            return result
+        made = self._report(run, variables)
+        directory = None if self._task.check_mode else self._write(run, made, variables)
+        shown = None if directory is None else str(directory)
+        result.update(changed=False, golive={"verdict": made["verdict"], "report": shown, "summary": made["summary"], "text": terminal.summary_text(made, "es", shown)})
+        result["golive"]["blockers"] = [{key: blocker[key] for key in ("item", "state", "owner")} for blocker in made["blockers"]]
+        if made["verdict"] == verdict.NO_GO and self._task.args.get("fail_on_no_go", True):
+            result.update(failed=True, msg=f"NO-GO · {len(made['blockers'])} bloqueos / blockers · {shown or '--check'}")
+        return result
+
+    def _report(self, run: CurrentRun, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Seal, load everything that is sealed, decide."""
+        runs = engine.runs_directory(run.environment, variables)
+        current = ledger.read(run.path)
+        if not self._task.check_mode:
+            ledger.adopt_leftovers(runs, run.path)
+            ledger.seal(run.path, tags=run.manifest["tags"], limit=run.manifest["limit"], impact=run.impact)
+        sealed, broken = ledger.load(runs, run.environment)
+        rows = [row for one in sealed for row in one.rows] + (current.rows if self._task.check_mode else [])
+        observations = [row for row in rows if row["row"] == "observation"]
+        hosts = {row["host"]: row for row in current.rows if row["row"] == "host"}
+        facts = Facts(_release(hosts), {name: row["machine"] for name, row in hosts.items() if row["state"] == "up"})
+        problems = [Reason(problem.code, problem.params) for problem in broken] + self._problems(run, hosts, variables)
+        control = engine.control_variables(variables)
+        now = ledger.now()
+        whole = evidence.with_evidence(run.manifest, observations, run.path.name)
+        decision = verdict.decide(
+            whole,
+            observations,
+            now,
+            facts=facts,
+            waivers=_entries(control.get("golive_waivers", [])),
+            attestations=_entries(control.get("golive_attestations", [])),
+            problems=problems,
+        )
+        about = {
+            "id": run.path.name,
+            "started_at": current.start["started_at"],
+            "finished_at": ledger.timestamp(now),
+            "check_mode": bool(self._task.check_mode),
+            "tags": run.manifest["tags"],
+            "limit": run.manifest["limit"],
+            "hosts": {name: {key: row.get(key) for key in ("state", "machine", "clock_skew_ms", "release", "python")} for name, row in sorted(hosts.items())},
+            "controller": engine.controller(),
+        }
+        return assembly.report(decision, whole, about, release=facts.release, now=now)
+
+    @staticmethod
+    def _problems(run: CurrentRun, hosts: dict[str, dict[str, t.Any]], variables: dict[str, t.Any]) -> list[Reason]:
+        """What is wrong with this run as a whole."""
+        found = [Reason("verdict.host_down", row["reason"]["params"]) for row in hosts.values() if row["state"] == "down"]
+        if not [host for host in variables["groups"].get("all", ()) if host != manifest.CONTROL]:
+            found.append(Reason("verdict.empty_inventory"))
+        if run.environment == "unknown":
+            found.append(Reason("verdict.environment_unknown"))
+        from_command_line = sorted(engine.extra_variables() & set(SIGNED))
+        return found + [Reason("verdict.signature_from_command_line", {"variable": name}) for name in from_command_line]
+
+    @staticmethod
+    def _write(run: CurrentRun, made: dict[str, t.Any], variables: dict[str, t.Any]) -> pathlib.Path:
+        directory = engine.reports_directory(run.environment, variables) / run.path.name
+        report.write_all(made, directory)
+        report.publish(directory)
+        return directory
+
+
+def _release(hosts: dict[str, dict[str, t.Any]]) -> str | None:
+    """The release that was seen to run. Hosts that run different ones have no release in common, and release-bound evidence does not hold."""
+    seen = {row["release"] for row in hosts.values() if row.get("release")}
+    return seen.pop() if len(seen) == 1 else None
+
+
+def _entries(value: t.Any) -> list[dict[str, t.Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []

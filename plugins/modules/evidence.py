@@ -1,0 +1,105 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The door for a user's own proof: documentation of the action plugin of the same name."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: evidence
+short_description: Record a task's result as evidence of an item
+version_added: 0.1.0
+description:
+  - Adds an observation to the run, for an item of the catalogue that no check of this collection proves yet, or beside one.
+  - It never takes the place of a check; it can only make an item worse where a check exists.
+  - Evidence is kept, redacted, in the sealed ledger, with host, time and release.
+author:
+  - Resto Golive (@resto-golive)
+options:
+  items:
+    description:
+      - Ids of the items that it is about, such as C(acceptance.smoke_ui).
+    type: list
+    elements: str
+    required: true
+  name:
+    description:
+      - What was done; the same name replaces earlier evidence.
+    type: str
+    required: true
+  status:
+    description:
+      - What it showed. Use C(error) where it could not be known.
+    type: str
+    choices: [pass, warn, fail, error]
+    required: true
+  message:
+    description:
+      - One sentence for the report, without secrets.
+    type: str
+    required: true
+  observed:
+    description:
+      - What was seen, as data.
+    type: raw
+  failed_fix:
+    description:
+      - It is a fix that failed; it blocks in this run only, because the next run tries again.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    description: Records nothing.
+    support: full
+  diff_mode:
+    description: Changes nothing on any host.
+    support: N/A
+  action:
+    description: Runs on the control node only; no host is contacted.
+    support: full
+seealso:
+  - module: resto.golive.audit
+"""
+
+EXAMPLES = r"""
+- name: Record what the browser tests said
+  resto.golive.evidence:
+    items: [acceptance.smoke_ui]
+    name: playwright
+    status: "{{ 'pass' if tests.rc == 0 else 'fail' }}"
+    message: "{{ tests.stdout_lines | last }}"
+"""
+
+RETURN = r"""
+golive:
+  description: What was recorded.
+  returned: success
+  type: dict
+  contains:
+    rows:
+      description: One observation for each item.
+      type: list
+      elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "items": {"type": "list", "elements": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "status": {"type": "str", "choices": ["pass", "warn", "fail", "error"], "required": True},
+            "message": {"type": "str", "required": True},
+            "observed": {"type": "raw"},
+            "failed_fix": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    module.fail_json(msg="this runs on the control node, by the action plugin of the same name")
+
+
+if __name__ == "__main__":
+    main()
