@@ -100,7 +100,7 @@ def _code(text: Json) -> str:
 
 def _state(report: model.Report, language: str) -> list[str]:
     nobody = model.label("no_owner", language)
-    owners = ", ".join(escape(name) or nobody for name, _count in model.owners(report["items"])) or nobody
+    owners = ", ".join(escape(name) for name, _count in model.owners(report["items"]) if name) or nobody
     blockers = [f"  - {_blocker(blocker, language)}" for blocker in model.blockers(report)]
     blockers += [f"  - {_of(problem['text'], language)}" for problem in report["problems"]]
     lines = [
@@ -123,7 +123,8 @@ def _blocker(blocker: t.Mapping[str, Json], language: str) -> str:
 
 
 def _waiver(waiver: t.Mapping[str, Json], language: str) -> str:
-    owner, approver, expires = (escape(model.line(waiver.get(name))) for name in ("owner", "approver", "expires"))
+    owner, approver = (escape(model.line(waiver.get(name))) for name in ("owner", "approver"))
+    expires = escape(model.when(waiver.get("expires")))
     return (
         f"{_code(waiver['item'])}: {escape(model.line(waiver.get('reason')))} — {model.label('owner', language).lower()}: {owner},"
         f" {model.label('approver', language).lower()}: {approver}, {model.label('expires', language).lower()}: {expires}"
