@@ -58,7 +58,7 @@ class Variable:
 
 
 class Clash(Exception):
-    """Two different options resolve to one name."""
+    """Two different options resolve to one name, or two checks want different types of one option."""
 
 
 @functools.cache
@@ -190,6 +190,6 @@ def _add(table: dict[str, Variable], variable: Variable) -> None:
     there = table.setdefault(variable.name, variable)
     if there is variable:
         return
-    if (there.option, there.level) != (variable.option, variable.level):
+    if (there.option, there.level, there.spec.get("type")) != (variable.option, variable.level, variable.spec.get("type")):
         raise Clash(f"{variable.name}: {there.source} {there.items} {there.option} and {variable.source} {variable.items} {variable.option}")
     table[variable.name] = dataclasses.replace(there, items=tuple(dict.fromkeys((*there.items, *variable.items))))
