@@ -46,6 +46,7 @@ def _blockers(report: model.Report, language: str) -> list[str]:
         owner = model.line(blocker.get("owner")) or nobody
         head = f"{model.line(blocker['number'])} {model.say(blocker['title'], language)} — {model.word(STATES, blocker['state'], language)} — {owner}"
         lines += _wrapped(head, "  * ") + _wrapped(model.reason_of(blocker, language), "      ")
+        lines += [f"        {pasted}" for pasted in model.example_of(blocker).splitlines()]
     if len(blockers) > BLOCKERS:
         lines.append(f"  … {len(blockers) - BLOCKERS} {model.label('more', language)}")
     owners = " · ".join(f"{name or nobody} {count}" for name, count in model.owners(blockers))

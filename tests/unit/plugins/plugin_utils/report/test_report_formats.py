@@ -111,3 +111,8 @@ def test_the_terminal_counts_what_it_does_not_show(report: Report) -> None:
     assert text.index("1.2 TLS") < text.index("1.5 "), "critical before high"
     assert text.endswith("Report: reports/staging/latest\n")
     assert all(len(line) <= terminal.WIDTH for line in text.splitlines())
+
+
+def test_the_terminal_shows_the_lines_to_paste(report: Report) -> None:
+    report["blockers"] = [blocker for blocker in report["blockers"] if blocker["item"] == "security.rate_limit"]
+    assert "        security_rate_limit_routes:\n          - path: api:/login   # la ruta\n" in terminal.summary_text(report, "es")

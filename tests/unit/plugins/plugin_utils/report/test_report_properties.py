@@ -45,12 +45,17 @@ observations = st.fixed_dictionaries(
     | {"status": st.sampled_from([*wording.STATUSES, "surprise"]), "reason": reasons, "expected": values, "observed": values}
     | {
         "evidence": st.lists(pieces, max_size=1),
-        "mode": texts,
-        "run_id": texts,
+        "mode": owners,
+        "run_id": owners,
         "started_at": MOMENTS,
         "duration_ms": st.one_of(st.none(), st.integers(0, 10**6)),
     }
-    | {"age_s": st.one_of(st.none(), st.floats(-(10**6), 10**9)), "release": owners, "attempts": st.integers(0, 3), "flaky": st.booleans()}
+    | {
+        "age_s": st.one_of(st.none(), st.floats(-(10**6), 10**9)),
+        "release": owners,
+        "attempts": st.one_of(st.none(), st.integers(0, 3)),
+        "flaky": st.one_of(st.none(), st.booleans()),
+    }
 )
 waivers = st.fixed_dictionaries(
     {"item": texts, "covers": st.just(["fail"]), "reason": texts, "compensation": owners, "owner": texts, "approver": texts, "at": MOMENTS, "expires": MOMENTS}
