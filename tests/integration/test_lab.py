@@ -117,7 +117,7 @@ def test_the_database_belongs_to_its_owner_and_the_app_is_nobody_special() -> No
     db1 = connect("db1")
     sql = "runuser -u postgres -- psql -XAtc "
     assert db1.check_output(sql + "\"select pg_get_userbyid(datdba) from pg_database where datname = 'comanda'\"") == "comanda_owner"
-    assert db1.check_output(sql + "\"select rolname from pg_roles where rolsuper\"") == "postgres"
+    assert db1.check_output(sql + '"select rolname from pg_roles where rolsuper"') == "postgres"
 
 
 def test_redis_asks_for_a_password() -> None:
