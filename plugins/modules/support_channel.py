@@ -35,7 +35,7 @@ options:
     type: float
     default: 15.0
   ca_bundle:
-    description: File with the authorities to trust, on the host that looks. The default is the system's. Variable C(golive_ca_bundle).
+    description: File with authorities to trust besides the system's, on the host that looks. Variable C(golive_ca_bundle).
     type: str
 """
 
