@@ -89,6 +89,11 @@ def _parse(text: str) -> dict[t.Any, t.Any]:
     return document
 
 
+def _plain(value: t.Any) -> str:
+    """Write *value* as the file has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 # --- one shell script ---------------------------------------------------------------------------------------------------------------------
 
 
@@ -147,7 +152,9 @@ def _actions(path: str, document: dict[t.Any, t.Any]) -> list[Step]:
             found = _action_call(uses, step) if uses else call(script, pipefail=str(step.get("shell") or shell).startswith("bash"))
             if found is None:
                 continue
-            tolerated = next((f"continue-on-error: {one['continue-on-error']}" for one in (step, job) if one.get("continue-on-error", False) is not False), "")
+            tolerated = next(
+                (f"continue-on-error: {_plain(one['continue-on-error'])}" for one in (step, job) if one.get("continue-on-error", False) is not False), ""
+            )
             conditions = [str(one["if"]) for one in (step, job) if "if" in one and not _always(str(one["if"]))]
             never = next((f"if: {condition}" for condition in conditions if re.sub(r"[${}\s]", "", condition).lower() == "false"), "")
             steps.append(
@@ -223,7 +230,7 @@ def _gitlab(path: str, document: dict[t.Any, t.Any]) -> list[Step]:
             continue
         depth = "" if re.search(r"fetch\s.*--unshallow", script) else _gitlab_depth(document, job)
         untriggered, condition = _limits(job)
-        tolerated = "" if job.get("allow_failure", False) is False else f"allow_failure: {job['allow_failure']}"
+        tolerated = "" if job.get("allow_failure", False) is False else f"allow_failure: {_plain(job['allow_failure'])}"
         steps.append(
             {
                 "file": path,

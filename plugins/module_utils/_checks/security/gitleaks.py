@@ -52,7 +52,8 @@ def excepted(finding: t.Mapping[str, Json], fingerprints: t.Container[str]) -> b
 
 
 def place(finding: t.Mapping[str, Json]) -> str:
-    return f"{finding['rule']} {finding['file']}:{finding['line']} ({str(finding['commit'])[:10]})"
+    where = f"{finding['rule']} {finding['file']}:{finding['line']}"
+    return f"{where} ({finding['commit'][:10]})" if finding["commit"] else where
 
 
 class Gitleaks(Check):
@@ -119,6 +120,9 @@ class Gitleaks(Check):
 def _history(seen: dict[str, Json]) -> t.Iterator[Assertion]:
     source = f"gitleaks {seen['version']} git {seen['repository']}"
     missed = seen["canaries_missed"]
+    # First, because the first assertion is what people read of a pass.
+    if not missed and not seen["findings_count"]:
+        yield Assertion("pass", "gitleaks.history_clean", {"commits": seen["commits"], "version": seen["version"]}, 0, 0, source)
     if missed:
         yield Assertion("error", "gitleaks.canary_missed", {"rules": ", ".join(missed), "path": seen["binary"]}, seen["canaries"], missed, source)
     else:
@@ -127,8 +131,6 @@ def _history(seen: dict[str, Json]) -> t.Iterator[Assertion]:
         if seen[f"{kind}_count"]:
             params = {"count": seen[f"{kind}_count"], "places": "; ".join(place(finding) for finding in seen[kind][:NAMED])}
             yield Assertion("fail", code, params, 0, seen[kind], source)
-    if not missed and not seen["findings_count"]:
-        yield Assertion("pass", "gitleaks.history_clean", {"commits": seen["commits"], "version": seen["version"]}, 0, 0, source)
     if seen["submodules"]:
         yield Assertion("warn", "gitleaks.submodules", {"paths": ", ".join(seen["submodules"])}, [], seen["submodules"], source)
 
