@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import ipaddress
-import re
 import socket
 import ssl
 import typing as t
@@ -72,10 +71,16 @@ class Handshake:
 
 def make_contexts(ca_bundle: str) -> Contexts:
     """Return contexts that trust *ca_bundle* (a PEM file), or the system's store where it is empty. Raises ``OSError`` where the file cannot be used."""
-    verified = ssl.create_default_context(cafile=ca_bundle or None)
-    chain_only = ssl.create_default_context(cafile=ca_bundle or None)
+    verified, chain_only = _verifying_context(ca_bundle), _verifying_context(ca_bundle)
     chain_only.check_hostname = False
     return Contexts(verified, chain_only, _describing_context(), _legacy_context())
+
+
+def _verifying_context(ca_bundle: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_bundle or None)
+    # Python 3.13 adds checks that browsers do not make; a certificate must not be judged by the Python of the host that looks.
+    context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST
+    return context
 
 
 def _describing_context() -> ssl.SSLContext:
@@ -83,6 +88,7 @@ def _describing_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     # A weak key is what we want to see; OpenSSL's default level would end the handshake first.
     context.set_ciphers("ALL:@SECLEVEL=0")
     return context
@@ -203,6 +209,7 @@ def describe(data: bytes) -> dict[str, Json]:
         from cryptography import x509
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
     except ImportError:
         raise CannotKnow("common.library_missing", library="cryptography", package="python3-cryptography") from None
     try:
@@ -216,6 +223,13 @@ def describe(data: bytes) -> dict[str, Json]:
         algorithm = certificate.signature_hash_algorithm
     except (ValueError, UnsupportedAlgorithm) as error:
         raise CannotKnow("tls_certificate.unreadable", message=str(error)[:200]) from None
+    kinds: dict[str, type] = {
+        "RSA": rsa.RSAPublicKey,
+        "EC": ec.EllipticCurvePublicKey,
+        "DSA": dsa.DSAPublicKey,
+        "Ed25519": ed25519.Ed25519PublicKey,
+        "Ed448": ed448.Ed448PublicKey,
+    }
     return {
         "serial": f"{certificate.serial_number:x}",
         "fingerprint": certificate.fingerprint(hashes.SHA256()).hex(),
@@ -225,7 +239,7 @@ def describe(data: bytes) -> dict[str, Json]:
         "san": san,
         "not_before": _epoch(certificate, "not_valid_before"),
         "not_after": _epoch(certificate, "not_valid_after"),
-        "key": {"type": re.sub(r"^_|PublicKey$", "", type(key).__name__), "bits": int(getattr(key, "key_size", 256))},
+        "key": {"type": next((name for name, kind in kinds.items() if isinstance(key, kind)), "other"), "bits": int(getattr(key, "key_size", 0))},
         # Ed25519 and Ed448 hash inside the signature: there is no algorithm to be weak.
         "signature_hash": algorithm.name if algorithm else "intrinsic",
     }

@@ -145,7 +145,7 @@ def _lifetime(where: dict[str, Json], certificate: dict[str, Json], options: Opt
 
 def _key(where: dict[str, Json], certificate: dict[str, Json], options: Options) -> Assertion:
     key = certificate["key"]
-    wanted = {"RSA": options["min_rsa_bits"], "EllipticCurve": options["min_ec_bits"], "Ed25519": 0, "Ed448": 0}.get(key["type"])
+    wanted = {"RSA": options["min_rsa_bits"], "EC": options["min_ec_bits"], "Ed25519": 0, "Ed448": 0}.get(key["type"])
     params = {**where, "type": key["type"], "bits": key["bits"], "wanted": wanted if wanted is not None else "RSA / EC"}
     strong = wanted is not None and key["bits"] >= wanted
     return Assertion("pass" if strong else "fail", "key_strong" if strong else "key_weak", params, wanted, key)
