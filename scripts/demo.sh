@@ -2,6 +2,7 @@
 # The collection on the lab, from nothing to a verdict. Ends well if the run did its job, whatever the verdict.
 source "$(dirname "$0")/lib.sh"
 
+(($# == 0)) || die "usage: scripts/demo.sh"
 started=$SECONDS
 scripts/setup.sh run
 scripts/lab.sh up

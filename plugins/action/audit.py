@@ -10,6 +10,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
+
 from ansible_collections.resto.golive.plugins.module_utils._check import Check
 from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
 from ansible_collections.resto.golive.plugins.module_utils._door import RESULT_KEY
@@ -37,9 +38,13 @@ class ActionModule(ActionBase):
         entries = [self._single(single, host, variables, fix)] if single else self._chosen(host, variables)
         secrets, problems = self._secrets(entries, variables)
         rows, answer = self._observe([entry for entry in entries if entry.check.name not in problems], host, secrets, fix, variables)
-        rows += [_row(entry, *target, "error", problem["code"], **problem["params"]) for entry in entries if (problem := self._stands_in_the_way(entry, problems)) for target in entry.targets or [("host", host)]]
-        rows = self._record(rows, entries, host, [value for values in secrets.values() for value in values.values()], fix, variables)
-        result.update(changed=answer.get("changed", False), golive={"rows": rows, "machine": (answer.get(RESULT_KEY) or {}).get("machine", "")})
+        for entry in entries:
+            problem = entry.problem or problems.get(entry.check.name)
+            if problem:
+                rows += [_row(entry, kind, name, "error", problem["code"], **problem["params"]) for kind, name in entry.targets or [("host", host)]]
+        told = [value for values in secrets.values() for value in values.values()]
+        rows = self._record(rows, entries, host, told, fix, variables)
+        result.update(changed=answer.get("changed", False), golive={"rows": rows})
         if "diff" in answer:
             result["diff"] = answer["diff"]
         return result
@@ -105,11 +110,9 @@ class ActionModule(ActionBase):
                 found[entry.check.name] = {option: values[name] for option, name in wanted.items()}
         return found, problems
 
-    @staticmethod
-    def _stands_in_the_way(entry: Entry, problems: dict[str, dict[str, t.Any]]) -> dict[str, t.Any] | None:
-        return entry.problem or problems.get(entry.check.name)
-
-    def _observe(self, entries: list[Entry], host: str, secrets: dict[str, dict[str, str]], fix: bool, variables: dict[str, t.Any]) -> tuple[list[Row], dict[str, t.Any]]:
+    def _observe(
+        self, entries: list[Entry], host: str, secrets: dict[str, dict[str, str]], fix: bool, variables: dict[str, t.Any]
+    ) -> tuple[list[Row], dict[str, t.Any]]:
         """Run the checks in one module run. Whatever goes wrong on the way is an ``error`` of each of them."""
         usable = [entry for entry in entries if entry.problem is None]
         if not usable:
@@ -171,7 +174,7 @@ def _row(entry: Entry, kind: str, name: str, status: str, code: str, **params: t
 
 def _when(seconds: t.Any) -> str:
     if isinstance(seconds, (int, float)):
-        return ledger.timestamp(datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc))
+        return ledger.timestamp(datetime.datetime.fromtimestamp(seconds, datetime.UTC))
     return ledger.timestamp(ledger.now())
 
 

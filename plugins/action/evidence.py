@@ -9,6 +9,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+
 from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, evidence
 from ansible_collections.resto.golive.plugins.plugin_utils.engine import CurrentRun, bare_row
 

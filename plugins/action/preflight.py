@@ -9,6 +9,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+
 from ansible_collections.resto.golive.plugins.plugin_utils import engine, ledger, lint_gate, manifest
 
 
@@ -23,7 +24,7 @@ class ActionModule(ActionBase):
         tags = engine.run_tags(variables)
         unknown = manifest.unknown_tags(tags)
         if unknown:
-            raise AnsibleActionFail(f"no such tag: {', '.join(unknown)}. A tag is a section (postgres), an item (postgres.restore), or inventory, remediate, audit, drill.")
+            raise AnsibleActionFail(f"no such tag: {', '.join(unknown)}. A tag is a section (postgres), an item (postgres.restore), or inventory.")
         seen = lint_gate.view(self._loader, variables)
         mistakes = lint_gate.mistakes(seen, variables)
         if mistakes:

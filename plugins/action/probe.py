@@ -10,6 +10,7 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
+
 from ansible_collections.resto.golive.plugins.module_utils._door import RESULT_KEY
 from ansible_collections.resto.golive.plugins.plugin_utils.engine import CurrentRun, bare_row
 
@@ -52,9 +53,12 @@ class ActionModule(ActionBase):
     @staticmethod
     def _unreachable(run: CurrentRun, host: str, facts: dict[str, t.Any]) -> list[dict[str, t.Any]]:
         """Everything that this host should have proven, whatever was selected: older evidence does not outlive its host."""
+        reason = facts["reason"]
         return [
             run.observation(
-                bare_row(row["item"], row["check"], row["target"]["kind"], row["target"]["name"], "unreachable", facts["reason"]["code"], **facts["reason"]["params"]),
+                bare_row(
+                    row["item"], row["check"], row["target"]["kind"], row["target"]["name"], "unreachable", facts["reason"]["code"], **facts["reason"]["params"]
+                ),
                 host,
                 mode="audit",
                 basis=row["basis"],
@@ -68,4 +72,8 @@ class ActionModule(ActionBase):
 
 def _down(variables: dict[str, t.Any], message: str) -> dict[str, t.Any]:
     words = " ".join(message.split())[:300]
-    return {"state": "down", "reason": {"code": "common.host_unreachable", "params": {"host": variables["inventory_hostname"], "message": words}}, "machine": ""}
+    return {
+        "state": "down",
+        "reason": {"code": "common.host_unreachable", "params": {"host": variables["inventory_hostname"], "message": words}},
+        "machine": "",
+    }

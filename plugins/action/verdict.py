@@ -9,7 +9,8 @@ import pathlib
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.resto.golive.plugins.plugin_utils import assembly, engine, evidence, ledger, manifest, report, verdict
+
+from ansible_collections.resto.golive.plugins.plugin_utils import assembly, engine, evidence, ledger, manifest, report, texts, verdict
 from ansible_collections.resto.golive.plugins.plugin_utils.engine import CurrentRun
 from ansible_collections.resto.golive.plugins.plugin_utils.report import terminal
 from ansible_collections.resto.golive.plugins.plugin_utils.verdict import Facts, Reason
@@ -27,12 +28,17 @@ class ActionModule(ActionBase):
         self.validate_argument_spec(argument_spec={"fail_on_no_go": {"type": "bool", "default": True}})
         run = CurrentRun.of(variables)
         if run is None:
-            result.update(failed=True, msg="NO-GO: the preflight did not run, so there is nothing to decide from. Use the collection's playbooks, or call resto.golive.preflight first.")
+            result.update(
+                failed=True,
+                msg="NO-GO: the preflight did not run, so there is nothing to decide from. Call resto.golive.preflight first.",
+            )
             return result
         made = self._report(run, variables)
         directory = None if self._task.check_mode else self._write(run, made, variables)
         shown = None if directory is None else str(directory)
-        result.update(changed=False, golive={"verdict": made["verdict"], "report": shown, "summary": made["summary"], "text": terminal.summary_text(made, "es", shown)})
+        result.update(
+            changed=False, golive={"verdict": made["verdict"], "report": shown, "summary": made["summary"], "text": terminal.summary_text(made, "es", shown)}
+        )
         result["golive"]["blockers"] = [{key: blocker[key] for key in ("item", "state", "owner")} for blocker in made["blockers"]]
         if made["verdict"] == verdict.NO_GO and self._task.args.get("fail_on_no_go", True):
             result.update(failed=True, msg=f"NO-GO · {len(made['blockers'])} bloqueos / blockers · {shown or '--check'}")

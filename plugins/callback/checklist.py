@@ -30,11 +30,10 @@ author:
   - Resto Golive (@resto-golive)
 """
 
-import json
-import pathlib
 import typing as t
 
 from ansible.plugins.callback import CallbackBase
+
 from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, texts
 
 MARKS = {"pass": "[x]", "warn": "[!]", "fail": "[ ]"}
@@ -79,11 +78,5 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         if self._decided is None:
             return
-        text = self._decided["text"]
-        if self._decided["report"]:
-            from ansible_collections.resto.golive.plugins.plugin_utils.report import JSON, terminal
-
-            written = json.loads((pathlib.Path(self._decided["report"]) / JSON).read_text(encoding="utf-8"))
-            text = terminal.summary_text(written, self._language(), self._decided["report"])
         self._display.banner("GO-LIVE")
-        self._display.display(text)
+        self._display.display(self._decided["text"][self._language()])

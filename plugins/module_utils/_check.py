@@ -76,8 +76,16 @@ class Context(t.Protocol):
     target: str
     timeout_s: float
 
-    def run(self, argv: t.Sequence[str], *, timeout_s: float | None = None, stdin: str | None = None, env: t.Mapping[str, str] | None = None,
-            cwd: str | None = None, ok: t.Collection[int] | None = (0,)) -> Completed:
+    def run(
+        self,
+        argv: t.Sequence[str],
+        *,
+        timeout_s: float | None = None,
+        stdin: str | None = None,
+        env: t.Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        ok: t.Collection[int] | None = (0,),
+    ) -> Completed:
         """Run a child in its own session with its own output, ``LC_ALL=C`` and a deadline.
 
         Raises :class:`CannotKnow` ``common.command_missing``, ``common.timeout`` or, where the return code is not in *ok*, ``common.command_failed``.
@@ -99,9 +107,9 @@ class Check:
 
     Class attributes, all data:
 
-    * ``name``: the module's name; ``items``: ids of the items that it proves; ``revision``: raise it when the judgement changes (it is part of the basis).
-    * ``vantage``: the inventory group on whose hosts it runs, or ``probe`` (outside; the control node where no probe host is declared) or ``control`` (the control node).
-    * ``impact``: ``passive``, ``active`` or ``disruptive``. ``drill``: it acts, so it runs in the drills, not in the audit. ``alone``: it disturbs others and runs last.
+    * ``name``: the module's name; ``items``: ids of the items that it proves; ``revision``: part of the basis, raised when the judgement changes.
+    * ``vantage``: the inventory group on whose hosts it runs, ``probe`` (outside; the control node where none is declared) or ``control``.
+    * ``impact``: ``passive``, ``active`` or ``disruptive``. ``drill``: it acts, so it runs in the drills. ``alone``: it disturbs others: last.
     * ``runs_as``: OS user that the work needs (``root``, ``postgres``); empty: whoever the module runs as.
     * ``timeout_s``: deadline of one target, in seconds. ``proven_by``: ``each`` or ``staging``.
     * ``options``: argument spec entries with three keys more: ``widest`` (``item``, ``section`` or ``all``: the widest variable that may supply it), ``secret``
@@ -167,7 +175,7 @@ def assess(check: Check, ctx: Context) -> tuple[dict[str, Json] | None, dict[str
     by_item: dict[str, list[Assertion]] = {item: [] for item in check.items}
     for assertion in check.judge(seen, ctx.options):
         by_item[assertion.item or check.items[0]].append(assertion)
-    for item, assertions in by_item.items():
+    for assertions in by_item.values():
         if not assertions:
             assertions.append(Assertion("error", "common.zero_assertions", {"check": check.name}, source=check.name))
     return seen, by_item

@@ -9,6 +9,7 @@ import datetime
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.resto.golive.plugins.module_utils._check import Check
 from ansible_collections.resto.golive.plugins.module_utils._options import COMMON_SPEC, argument_spec, secret_options, validated
 from ansible_collections.resto.golive.plugins.module_utils._runner import Unit, run
@@ -36,7 +37,7 @@ def finish(module: AnsibleModule, units: t.Sequence[Unit], *, fix: bool, budget_
     wanted = sorted({row["check"] for row in rows if row["would_change"]})
     result: dict[str, t.Any] = {
         "changed": bool(changes or wanted),
-        RESULT_KEY: {"rows": rows, "machine": machine_id(), "clock": datetime.datetime.now(datetime.timezone.utc).isoformat()},
+        RESULT_KEY: {"rows": rows, "machine": machine_id(), "clock": datetime.datetime.now(datetime.UTC).isoformat()},
     }
     if result["changed"]:
         before = "".join(f"{row['check']}: {row['status']} ({row['reason']['code']})\n" for row in rows if row["would_change"])

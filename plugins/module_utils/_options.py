@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
 from ansible_collections.resto.golive.plugins.module_utils._check import Check, Options
 
 #: Keys of an option that argument specs do not know.

@@ -55,7 +55,8 @@ Row = dict[str, Json]
 def run(units: t.Sequence[Unit], *, fix: bool = False, check_mode: bool = False, budget_s: float = 120.0) -> list[Row]:
     """Run *units* and return one row for each of their items, in the order of *units*.
 
-    A row is ``{item, check, target{kind,name}, status, reason{code,params}, expected, observed, evidence[], changes[], would_change, started_at, duration_ms}``.
+    A row is ``{item, check, target{kind,name}, status, reason{code,params}, expected, observed, evidence[], changes[], would_change,
+    started_at, duration_ms}``.
     Every unit has a row, whatever happened to it.
     """
     by_user: dict[str, list[int]] = {}

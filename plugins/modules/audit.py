@@ -92,6 +92,7 @@ golive:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
 from ansible_collections.resto.golive.plugins.module_utils._door import finish
 from ansible_collections.resto.golive.plugins.module_utils._runner import Unit

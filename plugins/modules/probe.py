@@ -69,6 +69,7 @@ import sys
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.resto.golive.plugins.module_utils._door import RESULT_KEY, machine_id
 
 

@@ -62,8 +62,8 @@ golive:
       type: list
       elements: dict
     text:
-      description: The decision as people read it.
-      type: str
+      description: The decision as people read it, in C(es) and C(en).
+      type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -15,6 +15,7 @@ from ansible import constants, context
 from ansible.parsing.dataloader import DataLoader
 from ansible.release import __version__ as ansible_version
 from ansible.utils.vars import load_extra_vars
+
 from ansible_collections.resto.golive.plugins.module_utils._redact import scrub
 from ansible_collections.resto.golive.plugins.plugin_utils import ledger
 from ansible_collections.resto.golive.plugins.plugin_utils.manifest import CONTROL, IMPACTS, Inventory
@@ -113,7 +114,17 @@ class CurrentRun:
         """Return the line that says what *host* is."""
         return {"schema": ledger.SCHEMA, "row": "host", "run_id": self.path.name, "environment": self.environment, "host": host, **facts}
 
-    def observation(self, row: t.Mapping[str, t.Any], host: str, *, mode: str, basis: str, impact: str, facts: t.Mapping[str, t.Any], secrets: t.Iterable[str] = ()) -> dict[str, t.Any]:
+    def observation(
+        self,
+        row: t.Mapping[str, t.Any],
+        host: str,
+        *,
+        mode: str,
+        basis: str,
+        impact: str,
+        facts: t.Mapping[str, t.Any],
+        secrets: t.Iterable[str] = (),
+    ) -> dict[str, t.Any]:
         """Return *row*, as a host or this control node made it, as a whole observation: redacted again, because a host is not trusted."""
         clean = scrub(dict(row), secrets)
         started = clean.pop("started_at", None)

@@ -48,12 +48,12 @@ class Run:
 
 
 def now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.timezone.utc)
+    return datetime.datetime.now(datetime.UTC)
 
 
 def timestamp(moment: datetime.datetime) -> str:
     """Return *moment* as RFC 3339 in UTC, to the millisecond."""
-    return moment.astimezone(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def start(runs: pathlib.Path, environment: str, manifest: dict[str, t.Any]) -> pathlib.Path:

@@ -111,8 +111,8 @@ def selected_items(tags: t.Sequence[str]) -> set[str]:
 
 
 def unknown_tags(tags: t.Sequence[str]) -> list[str]:
-    """Return the tags that neither the catalogue nor Ansible nor this collection's playbooks know."""
-    known = {"all", "always", "inventory", "remediate", "audit", "drill", "tagged", "untagged", "never"}
+    """Return the tags that neither the catalogue nor Ansible knows."""
+    known = {"all", "always", "inventory", "tagged", "untagged", "never"}
     return [tag for tag in tags if tag not in known | set(catalogue.items()) | set(catalogue.sections())]
 
 

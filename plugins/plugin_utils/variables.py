@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleError
+
 from ansible_collections.resto.golive.plugins.module_utils._check import Check
 from ansible_collections.resto.golive.plugins.plugin_utils.catalogue import Item
 
