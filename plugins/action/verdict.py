@@ -36,10 +36,9 @@ class ActionModule(ActionBase):
         made = self._report(run, variables)
         directory = None if self._task.check_mode else self._write(run, made, variables)
         shown = None if directory is None else str(directory)
-        result.update(
-            changed=False, golive={"verdict": made["verdict"], "report": shown, "summary": made["summary"], "text": terminal.summary_text(made, "es", shown)}
-        )
-        result["golive"]["blockers"] = [{key: blocker[key] for key in ("item", "state", "owner")} for blocker in made["blockers"]]
+        blockers = [{key: blocker[key] for key in ("item", "state", "owner")} for blocker in made["blockers"]]
+        text = {language: terminal.summary_text(made, language, shown) for language in texts.LANGUAGES}
+        result.update(changed=False, golive={"verdict": made["verdict"], "report": shown, "summary": made["summary"], "blockers": blockers, "text": text})
         if made["verdict"] == verdict.NO_GO and self._task.args.get("fail_on_no_go", True):
             result.update(failed=True, msg=f"NO-GO · {len(made['blockers'])} bloqueos / blockers · {shown or '--check'}")
         return result

@@ -30,7 +30,7 @@ def machine_id() -> str:
         return ""
 
 
-def finish(module: AnsibleModule, units: t.Sequence[Unit], *, fix: bool, budget_s: float) -> t.NoReturn:
+def finish(module: AnsibleModule, units: t.Sequence[Unit], *, fix: bool, budget_s: float) -> None:
     """Run *units* and leave with ``changed``, ``diff`` and the rows."""
     rows = run(units, fix=fix, check_mode=module.check_mode, budget_s=budget_s)
     changes = sorted({change for row in rows for change in row["changes"]})
