@@ -1,0 +1,245 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runner: none of a check's ways to go wrong reads as a pass, hangs the host or takes another check with it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+import time
+import typing as t
+
+import pytest
+from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Check, Context
+from ansible_collections.resto.golive.plugins.module_utils._runner import Row, Unit, run
+
+SECRET = "planted-" + "a1b2c3d4" * 2
+
+
+class Good(Check):
+    name = "good"
+    items = ("test.good",)
+    options: t.ClassVar = {"limit": {"type": "int", "default": 3}}
+
+    def observe(self, ctx: Context) -> dict[str, t.Any]:
+        return {"target": ctx.target, "limit": ctx.options["limit"]}
+
+    def judge(self, seen: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> list[Assertion]:
+        return [Assertion("pass", "good.fine", {"limit": seen["limit"]}, observed=seen["target"])]
+
+
+class Empty(Good):
+    name = "empty"
+
+    def judge(self, seen: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> list[Assertion]:
+        return []
+
+
+class Crashes(Good):
+    name = "crashes"
+
+    def observe(self, ctx: Context) -> dict[str, t.Any]:
+        raise ValueError(f"odd answer with {ctx.secrets['password']}")
+
+
+class Slow(Good):
+    name = "slow"
+
+    def observe(self, ctx: Context) -> dict[str, t.Any]:
+        time.sleep(60)
+        return {}
+
+
+class HeldInC(Good):
+    """Sleeps in C without giving the interpreter's lock back: no other thread of its process runs."""
+
+    name = "held_in_c"
+
+    def observe(self, ctx: Context) -> dict[str, t.Any]:
+        ctypes.PyDLL(None).sleep(60)
+        return {}
+
+
+class Dies(Good):
+    name = "dies"
+
+    def observe(self, ctx: Context) -> dict[str, t.Any]:
+        os._exit(1)
+
+
+class Child(Good):
+    """Its child leaves at once; its grandchild keeps stdout open."""
+
+    name = "child"
+
+    def observe(self, ctx: Context) -> dict[str, t.Any]:
+        done = ctx.run(["sh", "-c", "sleep 60 & echo started"])
+        return {"target": done.stdout.strip(), "limit": 0}
+
+
+class HungChild(Good):
+    name = "hung_child"
+
+    def observe(self, ctx: Context) -> dict[str, t.Any]:
+        ctx.run(["sleep", "60"], timeout_s=0.3)
+        return {}
+
+
+class NoCommand(Good):
+    name = "no_command"
+
+    def observe(self, ctx: Context) -> dict[str, t.Any]:
+        ctx.run(["no-such-command-here"])
+        return {}
+
+
+class Leaks(Good):
+    name = "leaks"
+
+    def judge(self, seen: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> list[Assertion]:
+        return [Assertion("fail", "leaks.it", {"got": SECRET}, observed={SECRET: [SECRET]}, excerpt=f"password={SECRET}")]
+
+
+class Broken(Good):
+    """Can be mended, once ``mended`` is set."""
+
+    name = "broken"
+    fixes = True
+    mended = False
+
+    def observe(self, ctx: Context) -> dict[str, t.Any]:
+        return {"ok": type(self).mended}
+
+    def judge(self, seen: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> list[Assertion]:
+        return [Assertion("pass" if seen["ok"] else "fail", "broken.state")]
+
+    def remediate(self, ctx: Context, seen: dict[str, t.Any]) -> list[str]:
+        type(self).mended = True
+        return ["mended it"]
+
+
+class BadlyMended(Broken):
+    name = "badly_mended"
+
+    def remediate(self, ctx: Context, seen: dict[str, t.Any]) -> list[str]:
+        return ["tried"]
+
+
+def unit(check: type[Check], target: str = "here", timeout_s: float = 5.0, **options: t.Any) -> Unit:
+    return Unit(check, "host", target, options, {"password": SECRET}, timeout_s)
+
+
+def only(rows: list[Row]) -> Row:
+    assert len(rows) == 1
+    return rows[0]
+
+
+def test_pass_needs_an_assertion() -> None:
+    assert only(run([unit(Good)]))["status"] == "pass"
+    row = only(run([unit(Empty)]))
+    assert (row["status"], row["reason"]["code"]) == ("error", "common.zero_assertions")
+
+
+@pytest.mark.parametrize(
+    ("check", "code"),
+    [(Crashes, "common.crash"), (Dies, "common.worker_died"), (HungChild, "common.timeout"), (NoCommand, "common.command_missing")],
+)
+def test_what_goes_wrong_is_an_error_of_its_own(check: type[Check], code: str) -> None:
+    row = only(run([unit(check)]))
+    assert (row["status"], row["reason"]["code"]) == ("error", code)
+
+
+@pytest.mark.parametrize("check", [Slow, HeldInC])
+def test_a_hung_check_is_a_timeout_and_costs_its_own_deadline_only(check: type[Check]) -> None:
+    started = time.monotonic()
+    row = only(run([unit(check, timeout_s=0.3)], budget_s=10))
+    assert (row["status"], row["reason"]["code"]) == ("error", "common.timeout")
+    assert time.monotonic() - started < 8
+
+
+def test_a_hung_check_leaves_the_others_alone() -> None:
+    rows = run([unit(Slow, timeout_s=0.3), unit(Good), unit(Crashes)], budget_s=10)
+    assert [row["status"] for row in rows] == ["error", "pass", "error"]
+
+
+def test_a_child_that_keeps_our_output_open_does_not_hold_us() -> None:
+    started = time.monotonic()
+    row = only(run([unit(Child)]))
+    assert (row["status"], row["observed"]) == ("pass", "started")
+    assert time.monotonic() - started < 4
+
+
+def test_bad_options_are_an_error() -> None:
+    row = only(run([unit(Good, limit="many")]))
+    assert (row["status"], row["reason"]["code"]) == ("error", "common.bad_option")
+    assert only(run([unit(Good, no_such=1)]))["reason"]["code"] == "common.bad_option"
+
+
+def test_secrets_never_leave() -> None:
+    assert SECRET not in str(run([unit(Leaks), unit(Crashes)]))
+
+
+def test_targets_run_side_by_side() -> None:
+    class Waits(Good):
+        name = "waits"
+
+        def observe(self, ctx: Context) -> dict[str, t.Any]:
+            time.sleep(0.5)
+            return {"target": ctx.target, "limit": 1}
+
+    started = time.monotonic()
+    rows = run([unit(Waits, target=str(number)) for number in range(40)])
+    assert [row["target"]["name"] for row in rows] == [str(number) for number in range(40)]
+    assert time.monotonic() - started < 10  # 20 s one after another
+
+
+def test_a_check_that_disturbs_runs_after_the_others() -> None:
+    class Alone(Good):
+        name = "alone_check"
+        alone = True
+
+        def observe(self, ctx: Context) -> dict[str, t.Any]:
+            return {"target": str(threading.active_count()), "limit": 1}
+
+    rows = run([unit(Alone), *[unit(Good, target=str(number)) for number in range(5)]])
+    assert rows[0]["observed"] == "1"
+
+
+def test_fix_is_looked_at_again_and_check_mode_changes_nothing() -> None:
+    row = only(run([unit(Broken)], fix=True, check_mode=True))
+    assert (row["status"], row["would_change"], row["changes"]) == ("fail", True, [])
+    row = only(run([unit(Broken)], fix=True))
+    assert (row["status"], row["changes"]) == ("pass", ["mended it"])
+
+
+def test_a_fix_that_does_not_hold_is_a_fail() -> None:
+    assert only(run([unit(BadlyMended)], fix=True))["status"] == "fail"
+
+
+@pytest.mark.parametrize(("user", "code"), [("nobody", None), ("no-such-user", "common.user_missing")])
+def test_rights_are_dropped_or_missed_by_name(user: str, code: str | None) -> None:
+    class As(Good):
+        name = "as_user"
+        runs_as = user
+
+        def observe(self, ctx: Context) -> dict[str, t.Any]:
+            return {"target": str(os.geteuid()), "limit": 1}
+
+    row = only(run([unit(As)]))
+    if code is None and os.geteuid() != 0:
+        code = "common.missing_privilege"
+    assert (row["status"], row["reason"]["code"]) == (("error", code) if code else ("pass", "good.fine"))
+
+
+def test_cannot_know_carries_its_own_status() -> None:
+    class Gone(Good):
+        name = "gone"
+
+        def observe(self, ctx: Context) -> dict[str, t.Any]:
+            raise CannotKnow("gone.away", status="unreachable", python=sys.version_info[0])
+
+    row = only(run([unit(Gone)]))
+    assert (row["status"], row["reason"]) == ("unreachable", {"code": "gone.away", "params": {"python": 3}})

@@ -1,0 +1,141 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ledger: whatever is changed, cut off, removed or brought in from elsewhere is seen."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import shutil
+import typing as t
+
+import pytest
+from ansible_collections.resto.golive.plugins.plugin_utils import ledger
+
+ENVIRONMENT = "staging"
+ROWS = [{"row": "observation", "environment": ENVIRONMENT, "status": status} for status in ("pass", "fail", "pass")]
+
+
+def sealed_run(runs: pathlib.Path, environment: str = ENVIRONMENT) -> pathlib.Path:
+    path = ledger.start(runs, environment, {"rows": []})
+    ledger.append(path, "edge1", [{**row, "environment": environment} for row in ROWS])
+    ledger.append(path, "weird/host name", [{**ROWS[0], "environment": environment}])
+    ledger.seal(path)
+    return path
+
+
+@pytest.fixture
+def runs(tmp_path: pathlib.Path) -> pathlib.Path:
+    path = tmp_path / "reports" / ENVIRONMENT / "runs"
+    path.mkdir(parents=True)
+    return path
+
+
+def codes(runs: pathlib.Path) -> list[str]:
+    return [problem.code for problem in ledger.load(runs, ENVIRONMENT)[1]]
+
+
+def test_sealed_runs_are_whole_and_others_cannot_read_them(runs: pathlib.Path) -> None:
+    sealed_run(runs)
+    path = sealed_run(runs)
+    found, problems = ledger.load(runs, ENVIRONMENT)
+    assert problems == []
+    assert [len(run.rows) for run in found] == [4, 4]
+    assert all(file.stat().st_mode & 0o007 == 0 for file in path.iterdir())
+
+
+def change(path: pathlib.Path) -> None:
+    file = path / "edge1.jsonl"
+    file.write_text(file.read_text().replace("fail", "pass"))
+
+
+def cut(path: pathlib.Path) -> None:
+    file = path / "edge1.jsonl"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+
+
+def half_cut(path: pathlib.Path) -> None:
+    file = path / "edge1.jsonl"
+    file.write_text(file.read_text()[:-5])
+
+
+def add(path: pathlib.Path) -> None:
+    ledger.append(path, "edge1", [ROWS[0]])
+
+
+def swap_manifest(path: pathlib.Path) -> None:
+    (path / ledger.MANIFEST).write_text('{"rows": [], "x": 1}')
+
+
+def drop_host(path: pathlib.Path) -> None:
+    (path / "edge1.jsonl").unlink()
+
+
+def resealed(path: pathlib.Path) -> None:
+    """Change a row, and make the run's own seal fit again."""
+    change(path)
+    body = json.loads((path / ledger.SEAL).read_text())
+    ledger.write_atomically(path / ledger.SEAL, {**body, **ledger._sums(path)})
+
+
+@pytest.mark.parametrize("tamper", [change, cut, half_cut, add, swap_manifest, drop_host, resealed])
+@pytest.mark.parametrize("newest", [True, False])
+def test_tampering_breaks_the_seal(runs: pathlib.Path, tamper: t.Callable[[pathlib.Path], None], newest: bool) -> None:
+    path = sealed_run(runs)
+    if not newest:
+        sealed_run(runs)
+    tamper(path)
+    assert "ledger.broken_seal" in codes(runs)
+
+
+@pytest.mark.parametrize("newest", [True, False])
+def test_a_run_removed_is_missed(runs: pathlib.Path, newest: bool) -> None:
+    first, last = sealed_run(runs), sealed_run(runs)
+    shutil.rmtree(last if newest else first)
+    assert codes(runs) == ["ledger.run_removed"]
+
+
+def test_a_run_removed_stays_missed_after_later_runs(runs: pathlib.Path) -> None:
+    first = sealed_run(runs)
+    sealed_run(runs)
+    shutil.rmtree(first)
+    sealed_run(runs)
+    assert codes(runs) == ["ledger.run_removed"]
+
+
+def test_evidence_from_another_environment_does_not_count(runs: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    elsewhere = tmp_path / "prod"
+    elsewhere.mkdir()
+    foreign = sealed_run(elsewhere, "prod")
+    shutil.copytree(foreign, runs / foreign.name)
+    found, problems = ledger.load(runs, ENVIRONMENT)
+    assert found == []
+    assert [problem.code for problem in problems] == ["ledger.foreign"]
+
+
+def test_an_unreadable_run_is_a_problem_not_a_crash(runs: pathlib.Path) -> None:
+    path = sealed_run(runs)
+    (path / ledger.SEAL).write_text("{")
+    assert "ledger.unreadable" in codes(runs)
+
+
+def test_leftovers_of_a_killed_run_are_adopted_without_their_half_line(runs: pathlib.Path) -> None:
+    path = ledger.start(runs, ENVIRONMENT, {"rows": []})
+    ledger.append(path, "edge1", ROWS)
+    with (path / "edge1.jsonl").open("a") as handle:
+        handle.write('{"row": "observ')
+    start = json.loads((path / ledger.START).read_text())
+    ledger.write_atomically(path / ledger.START, {**start, "pid": 2**22 + 1})
+    current = ledger.start(runs, ENVIRONMENT, {"rows": []})
+    ledger.adopt_leftovers(runs, current)
+    found, problems = ledger.load(runs, ENVIRONMENT)
+    assert problems == []
+    assert [len(run.rows) for run in found] == [3]
+    assert json.loads((path / ledger.SEAL).read_text())["adopted"] is True
+
+
+def test_a_run_that_is_still_going_on_is_left_alone(runs: pathlib.Path) -> None:
+    path = ledger.start(runs, ENVIRONMENT, {"rows": []})
+    ledger.adopt_leftovers(runs, runs / "another")
+    assert not (path / ledger.SEAL).exists()

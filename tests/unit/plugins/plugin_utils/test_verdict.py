@@ -1,0 +1,252 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verdict: every way not to know is its own state and NO-GO, and nothing that gets worse makes it better."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+import pytest
+from ansible_collections.resto.golive.plugins.module_utils._check import STATUSES
+from ansible_collections.resto.golive.plugins.plugin_utils.verdict import GO, GO_WITH_WAIVERS, NO_GO, STATES, Decision, Facts, Reason, decide
+from hypothesis import given
+from hypothesis import strategies as st
+
+NOW = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
+FACTS = Facts("v1", {"h1": "machine-1", "h2": "machine-2"})
+VERDICTS = (GO, GO_WITH_WAIVERS, NO_GO)
+
+Dict = dict[str, t.Any]
+
+
+def row(item: str = "redis.persistence", host: str = "h1", **more: t.Any) -> Dict:
+    target = {"host": host, "kind": "host", "name": host}
+    return {"item": item, "check": "c", "target": target, "basis": "b", "impact": "passive", "problem": None, "selected": True, **more}
+
+
+def seen(item: str = "redis.persistence", host: str = "h1", status: str = "pass", age_s: float = 60, **more: t.Any) -> Dict:
+    at = (NOW - datetime.timedelta(seconds=age_s)).isoformat()
+    machine = FACTS.machines[host]
+    base = {"item": item, "check": "c", "target": row(item, host)["target"], "status": status, "basis": "b", "started_at": at, "machine": machine, "release": "v1"}
+    return {**base, "clock_skew_ms": 0, "reason": {"code": "c.said", "params": {}}, "run_id": "r", **more}
+
+
+def manifest(*rows: Dict, **fields: t.Any) -> Dict:
+    items = {
+        one["item"]: {"waivable": True, "max_age_h": 24, "release_bound": False, "attestation": False, "group": "redis", "not_applicable": None, **fields}
+        for one in rows or [row()]
+    }
+    return {"items": items, "rows": list(rows), "hosts_in_play": ["h1", "h2"], "impact": "disruptive", "check_mode": False}
+
+
+def state(decision: Decision, item: str = "redis.persistence") -> tuple[str, str, str]:
+    return decision.verdict, decision.items[item].state, decision.items[item].reason.code
+
+
+def waiver(**more: t.Any) -> Dict:
+    base = {"item": "redis.persistence", "covers": ["fail"], "reason": "r", "owner": "ana", "approver": "luis", "at": "2026-11-20", "expires": "2026-12-20"}
+    return {**base, **more}
+
+
+def attestation(**more: t.Any) -> Dict:
+    base = {"item": "redis.persistence", "by": "ana", "role": "lead", "at": "2026-11-20", "expires": "2027-02-18", "evidence": "docs", "statement": "s"}
+    return {**base, **more}
+
+
+def test_proven_is_go() -> None:
+    assert state(decide(manifest(row()), [seen()], NOW, facts=FACTS)) == (GO, "pass", "c.said")
+
+
+def test_nothing_to_prove_is_no_go() -> None:
+    empty = {**manifest(), "items": {}, "rows": []}
+    assert decide(empty, [], NOW).verdict == NO_GO
+
+
+@pytest.mark.parametrize(
+    ("observation", "expected"),
+    [
+        (seen(status="fail"), ("fail", "c.said")),
+        (seen(status="warn"), ("warn", "c.said")),
+        (seen(status="error"), ("unknown", "c.said")),
+        (seen(status="unreachable"), ("unknown", "c.said")),
+        (seen(status="not_applicable"), ("unknown", "c.said")),
+        (seen(age_s=24 * 3600), ("pass", "c.said")),
+        (seen(age_s=24 * 3600 + 1), ("stale", "verdict.stale_age")),
+        (seen(age_s=-5), ("pass", "c.said")),
+        (seen(age_s=-6), ("stale", "verdict.stale_future")),
+        (seen(basis="other"), ("stale", "verdict.stale_basis")),
+        (seen(machine="rebuilt"), ("stale", "verdict.stale_machine")),
+        (seen(clock_skew_ms=5000), ("pass", "c.said")),
+        (seen(clock_skew_ms=5001), ("unknown", "verdict.clock_skew")),
+        (seen(clock_skew_ms=-5001), ("unknown", "verdict.clock_skew")),
+    ],
+)
+def test_each_way_not_to_hold_has_its_own_state(observation: Dict, expected: tuple[str, str]) -> None:
+    verdict, *found = state(decide(manifest(row()), [observation], NOW, facts=FACTS))
+    assert tuple(found) == expected
+    assert verdict == (GO if expected[0] == "pass" else NO_GO)
+
+
+def test_evidence_of_another_release_is_stale_where_it_is_bound_to_one() -> None:
+    old = seen(release="v0")
+    assert state(decide(manifest(row()), [old], NOW, facts=FACTS))[0] == GO
+    assert state(decide(manifest(row(), release_bound=True), [old], NOW, facts=FACTS)) == (NO_GO, "stale", "verdict.stale_release")
+
+
+@pytest.mark.parametrize(
+    ("lacking", "code"),
+    [
+        (row(), "verdict.not_run"),
+        (row(selected=False), "verdict.not_selected"),
+        (row(beyond_impact=True, impact="active"), "verdict.impact"),
+        (row(problem={"code": "verdict.scope_reduced", "params": {}}), "verdict.scope_reduced"),
+        (row(problem={"code": "verdict.undeclared", "params": {}}), "verdict.undeclared"),
+    ],
+)
+def test_a_row_without_evidence_says_why(lacking: Dict, code: str) -> None:
+    assert state(decide(manifest(lacking), [], NOW, facts=FACTS)) == (NO_GO, "unknown", code)
+
+
+def test_a_limit_and_check_mode_say_so() -> None:
+    limited = {**manifest(row()), "hosts_in_play": ["h2"]}
+    assert state(decide(limited, [], NOW)) == (NO_GO, "unknown", "verdict.limited")
+    checking = {**manifest(row(impact="active")), "check_mode": True}
+    assert state(decide(checking, [], NOW)) == (NO_GO, "unknown", "verdict.check_mode")
+
+
+def test_an_item_without_rows_has_no_hosts() -> None:
+    lonely = {**manifest(row()), "rows": []}
+    assert state(decide(lonely, [], NOW)) == (NO_GO, "unknown", "verdict.no_hosts")
+
+
+def test_the_newest_is_the_only_word_and_stale_never_falls_back() -> None:
+    assert state(decide(manifest(row()), [seen(age_s=60), seen(status="fail", age_s=30)], NOW, facts=FACTS))[1] == "fail"
+    assert state(decide(manifest(row()), [seen(age_s=60), seen(basis="other", age_s=30)], NOW, facts=FACTS))[1] == "stale"
+    assert state(decide(manifest(row()), [seen(), seen(status="error")], NOW, facts=FACTS))[1] == "unknown"
+
+
+def test_a_problem_of_the_run_is_no_go_before_any_rule() -> None:
+    assert decide(manifest(row()), [seen()], NOW, facts=FACTS, problems=[Reason("ledger.broken_seal")]).verdict == NO_GO
+
+
+@pytest.mark.parametrize(
+    ("entry", "found"),
+    [
+        (waiver(), (GO_WITH_WAIVERS, "waived", "used")),
+        (waiver(covers=["warn"]), (NO_GO, "fail", "unused")),
+        (waiver(expires="2026-11-22"), (NO_GO, "fail", "expired")),
+        (waiver(at="2026-11-26"), (NO_GO, "fail", "future")),
+        (waiver(expires="2027-02-18"), (GO_WITH_WAIVERS, "waived", "used")),
+        (waiver(expires="2027-02-19"), (NO_GO, "fail", "refused")),
+        (waiver(approver=" Ana "), (NO_GO, "fail", "refused")),
+        (waiver(item="no.such"), (NO_GO, "fail", "refused")),
+        (waiver(covers=["not_run"]), (NO_GO, "fail", "refused")),
+        (waiver(covers=[]), (NO_GO, "fail", "refused")),
+        (waiver(reason=""), (NO_GO, "fail", "refused")),
+        (waiver(at="soon"), (NO_GO, "fail", "refused")),
+    ],
+)
+def test_waivers(entry: Dict, found: tuple[str, str, str]) -> None:
+    decision = decide(manifest(row()), [seen(status="fail")], NOW, facts=FACTS, waivers=[entry])
+    assert (decision.verdict, decision.items["redis.persistence"].state, decision.waivers[0].state) == found
+
+
+def test_what_can_never_be_waived_is_not() -> None:
+    decision = decide(manifest(row(), waivable=False), [seen(status="fail")], NOW, facts=FACTS, waivers=[waiver()])
+    assert (decision.verdict, decision.waivers[0].state) == (NO_GO, "refused")
+
+
+def test_a_waiver_does_not_hide_what_nobody_looked_at() -> None:
+    both = manifest(row(), row(host="h2"))
+    assert decide(both, [seen(status="fail")], NOW, facts=FACTS, waivers=[waiver()]).verdict == NO_GO
+
+
+def test_at_most_five_waivers() -> None:
+    names = [f"i.{number}" for number in range(6)]
+    many = manifest(*[row(name) for name in names])
+    fails = [seen(name, status="fail") for name in names]
+    assert decide(many, fails, NOW, facts=FACTS, waivers=[waiver(item=name) for name in names]).verdict == NO_GO
+    assert decide(manifest(*[row(name) for name in names[1:]]), fails, NOW, facts=FACTS, waivers=[waiver(item=name) for name in names[1:]]).verdict == GO_WITH_WAIVERS
+
+
+@pytest.mark.parametrize(
+    ("entries", "found"),
+    [
+        ([], (NO_GO, "pending", "verdict.attestation_missing")),
+        ([attestation()], (GO, "attested", "verdict.attested_and_checked")),
+        ([attestation(at="2026-11-26")], (NO_GO, "pending", "verdict.attestation_refused")),
+        ([attestation(expires="2026-11-22")], (NO_GO, "pending", "verdict.attestation_refused")),
+        ([attestation(expires="2027-05-20")], (NO_GO, "pending", "verdict.attestation_refused")),
+        ([attestation(evidence="")], (NO_GO, "pending", "verdict.attestation_refused")),
+        ([attestation(item="other.item")], (NO_GO, "pending", "verdict.attestation_missing")),
+    ],
+)
+def test_attestations(entries: list[Dict], found: tuple[str, str, str]) -> None:
+    assert state(decide(manifest(row(), attestation=True), [seen()], NOW, facts=FACTS, attestations=entries)) == found
+
+
+def test_a_signature_never_outweighs_what_was_seen() -> None:
+    decision = decide(manifest(row(), attestation=True), [seen(status="fail")], NOW, facts=FACTS, attestations=[attestation()])
+    assert state(decision)[:2] == (NO_GO, "fail")
+
+
+KEYS = [("a.one", "h1"), ("a.one", "h2"), ("b.two", "h1"), ("c.three", "h2")]
+MANIFEST = manifest(*[row(item, host) for item, host in KEYS])
+observations = st.lists(
+    st.builds(
+        lambda key, status, age, basis: seen(*key, status=status, age_s=age, basis=basis),
+        st.sampled_from(KEYS),
+        st.sampled_from(["pass", "pass", "pass", "warn", "fail", "error", "unreachable"]),
+        st.integers(-20, 30 * 3600),
+        st.sampled_from(["b", "b", "b", "other"]),
+    ),
+    max_size=12,
+)
+complete = st.lists(st.sampled_from(STATUSES[1:]), min_size=len(KEYS), max_size=len(KEYS)).map(
+    lambda statuses: [seen(*key, status=status) for key, status in zip(KEYS, statuses, strict=True)]
+)
+
+
+def judged(rows: list[Dict], now: datetime.datetime = NOW) -> Decision:
+    return decide(MANIFEST, rows, now, facts=FACTS)
+
+
+def not_better(after: Decision, before: Decision) -> None:
+    assert VERDICTS.index(after.verdict) >= VERDICTS.index(before.verdict)
+    for item, result in before.items.items():
+        if result.state == "pass":
+            continue
+        assert after.items[item].state != "pass"
+
+
+@given(observations, st.randoms())
+def test_order_and_duplicates_never_matter(rows: list[Dict], random: t.Any) -> None:
+    shuffled = rows + rows[:3]
+    random.shuffle(shuffled)
+    assert [r.state for r in judged(shuffled).items.values()] == [r.state for r in judged(rows).items.values()]
+
+
+@given(observations | complete, st.sampled_from(KEYS))
+def test_removing_a_key_never_improves(rows: list[Dict], key: tuple[str, str]) -> None:
+    not_better(judged([one for one in rows if (one["item"], one["target"]["host"]) != key]), judged(rows))
+
+
+@given(st.lists(st.sampled_from(STATUSES[1:]), min_size=4, max_size=4), st.integers(0, 100 * 24 * 3600))
+def test_time_never_improves(statuses: list[str], seconds: int) -> None:
+    rows = [seen(*key, status=status) for key, status in zip(KEYS, statuses, strict=True)]
+    not_better(judged(rows, NOW + datetime.timedelta(seconds=seconds)), judged(rows))
+
+
+@given(complete, st.integers(0, len(KEYS) - 1), st.sampled_from(STATUSES[2:]))
+def test_worsening_the_newest_row_never_improves(rows: list[Dict], index: int, status: str) -> None:
+    worse = max(rows[index]["status"], status, key=STATUSES.index)
+    not_better(judged([*rows[:index], {**rows[index], "status": worse}, *rows[index + 1 :]]), judged(rows))
+
+
+@given(observations)
+def test_only_a_whole_proof_is_go(rows: list[Dict]) -> None:
+    decision = judged(rows)
+    assert (decision.verdict == GO) == all(result.state == "pass" for result in decision.items.values())
+    assert all(result.state in STATES for result in decision.items.values())
