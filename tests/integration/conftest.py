@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running the collection's playbooks as a user does, and reading the report that they leave."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).parents[2]
+BIN = pathlib.Path(sys.executable).parent
+
+
+@dataclasses.dataclass
+class Ran:
+    """A run of a playbook: its return code, all that it printed, and its report (None where it wrote none)."""
+
+    rc: int
+    output: str
+    report: dict[str, t.Any] | None
+
+    @property
+    def items(self) -> dict[str, dict[str, t.Any]]:
+        assert self.report is not None, self.output
+        return {item["id"]: item for item in self.report["items"]}
+
+    def state(self, item: str) -> str:
+        return str(self.items[item]["state"])
+
+    def codes(self, item: str) -> set[str]:
+        return {row["reason"]["code"] for row in self.items[item]["observations"]} | {self.items[item]["reason"]["code"]}
+
+    def problems(self) -> set[str]:
+        assert self.report is not None, self.output
+        return {problem["code"] for problem in self.report["problems"]}
+
+
+class Project:
+    """A user's project: where reports go, and what stands over the inventory in this test."""
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        self.directory = directory
+        self.reports = directory / "reports"
+
+    def inventory(self, name: str, content: t.Any) -> pathlib.Path:
+        """Write an inventory file of one's own below ``<directory>/staging`` and return it."""
+        path = self.directory / "staging" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.safe_dump(content) if not isinstance(content, str) else content)
+        return path
+
+    def play(self, playbook: str, *arguments: t.Any, without: str = "", environment: t.Mapping[str, str] | None = None) -> Ran:
+        """Run *playbook* of the checkout; the line *without* is left out of its ansible.cfg."""
+        before = self._latest()
+        settings = (ROOT / "ansible.cfg").read_text().replace("./", f"{ROOT}/").replace(without, "")
+        chosen = self.directory / "ansible.cfg"
+        chosen.write_text(settings)
+        variables = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "ANSIBLE_CONFIG": str(chosen), "ANSIBLE_FORCE_COLOR": "0", **(environment or {})}
+        argv = [BIN / "ansible-playbook", ROOT / playbook, "-e", f"golive_report_dir={self.reports}", *arguments]
+        done = subprocess.run([str(one) for one in argv], cwd=ROOT, env=variables, capture_output=True, text=True, timeout=600, check=False)
+        after = self._latest()
+        report = json.loads((after / "golive.json").read_text()) if after is not None and after != before else None
+        return Ran(done.returncode, done.stdout + done.stderr, report)
+
+    def _latest(self) -> pathlib.Path | None:
+        links = sorted(self.reports.glob("*/latest"), key=lambda link: link.lstat().st_mtime)
+        return links[-1].resolve() if links else None
+
+
+@pytest.fixture
+def project(tmp_path: pathlib.Path) -> Project:
+    return Project(tmp_path)

@@ -1,0 +1,138 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Inventories and settings that must never lead to a GO. No lab: the only hosts are this machine and ports where nobody listens."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from .conftest import Project, Ran
+
+LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_become": False}
+DEAD = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_ssh_common_args": "-o ControlMaster=no -o ConnectTimeout=5"}
+OWNER = {"golive_owner": "ana@comanda.example"}
+
+
+def shop(**groups: dict[str, dict[str, object]]) -> dict[str, object]:
+    return {"all": {"vars": OWNER, "children": {name: {"hosts": hosts} for name, hosts in groups.items()}}}
+
+
+def audit(project: Project, content: object, *arguments: str, **more: str) -> Ran:
+    return project.play("playbooks/audit.yml", "-i", project.inventory("hosts.yml", content).parent, *arguments, **more)
+
+
+def test_no_inventory_at_all_stops_before_anything(project: Project) -> None:
+    ran = project.play("playbooks/audit.yml", "-i", project.directory / "nope")
+    assert ran.rc != 0
+    assert ran.report is None
+
+
+def test_an_empty_inventory_is_no_go(project: Project) -> None:
+    ran = audit(project, "all:\n  vars: {golive_owner: ana@comanda.example}\n")
+    assert ran.rc == 2, ran.output
+    assert ran.report is not None
+    assert ran.report["verdict"] == "NO_GO"
+    assert "verdict.empty_inventory" in ran.problems()
+
+
+@pytest.mark.parametrize("groups", [{"app": {"a1": LOCAL}}, {"app": {"a1": LOCAL}, "redis": {}}])
+def test_a_missing_or_empty_group_is_its_own_state(project: Project, groups: dict[str, dict[str, object]]) -> None:
+    ran = audit(project, shop(**groups))
+    assert (ran.rc, ran.report["verdict"] if ran.report else None) == (2, "NO_GO")
+    assert ran.state("redis.persistence") == "unknown"
+    assert ran.codes("redis.persistence") == {"verdict.no_hosts"}
+
+
+def test_a_dead_first_host_still_gets_its_verdict(project: Project) -> None:
+    ran = audit(project, shop(redis={"a_dead": DEAD, "b_alive": LOCAL}))
+    assert ran.rc == 2
+    assert "verdict.host_down" in ran.problems()
+    assert "common.host_unreachable" in ran.codes("redis.persistence")
+
+
+def test_all_hosts_dead_still_gets_a_verdict(project: Project) -> None:
+    ran = audit(project, shop(redis={"a_dead": DEAD}))
+    assert ran.rc == 2
+    assert ran.state("redis.persistence") == "unknown"
+
+
+def test_undeclared_is_not_run_with_the_lines_to_paste(project: Project) -> None:
+    ran = audit(project, shop(app={"a1": LOCAL}))
+    assert "verdict.undeclared" in ran.codes("operations.support")
+    assert "operations_support_channel" in ran.items["operations.support"]["reason"]["text"]["es"]
+
+
+def test_an_item_without_a_check_is_not_run(project: Project) -> None:
+    ran = audit(project, shop(app={"a1": LOCAL}))
+    assert ran.state("acceptance.smoke_ui") == "unknown"
+    assert len(ran.items) == 40
+
+
+def test_a_limit_is_not_a_proof(project: Project) -> None:
+    ran = audit(project, shop(redis={"r1": LOCAL}, app={"a1": LOCAL}), "--limit", "a1")
+    assert (ran.rc, ran.report["verdict"] if ran.report else None) == (2, "NO_GO")
+    assert ran.codes("redis.persistence") == {"verdict.limited"}
+
+
+def test_an_unknown_tag_is_refused(project: Project) -> None:
+    ran = audit(project, shop(app={"a1": LOCAL}), "-t", "postgress")
+    assert ran.rc == 2
+    assert "no such tag: postgress" in ran.output
+    assert ran.report is None
+
+
+def test_a_misspelt_variable_is_refused_with_its_place(project: Project) -> None:
+    content = shop(app={"a1": LOCAL})
+    content["all"]["vars"] = {**OWNER, "postgres_restroe_rto_minutes": 30}  # type: ignore[index]  # it is a nested literal
+    ran = audit(project, content)
+    assert ran.rc == 2
+    assert "postgres_restore_rto_minutes" in ran.output
+    assert "hosts.yml:" in ran.output
+    assert ran.report is None
+
+
+def test_users_settings_do_not_let_a_host_slip(project: Project) -> None:
+    content = shop(redis={"a_dead": DEAD, "b_alive": LOCAL})
+    settings = {"ANSIBLE_STRATEGY": "free", "ANSIBLE_ANY_ERRORS_FATAL": "true"}
+    ran = project.play("playbooks/audit.yml", "-i", project.inventory("hosts.yml", content).parent, environment=settings)
+    assert ran.rc == 2
+    assert ran.state("redis.persistence") == "unknown"
+    assert {"common.host_unreachable"} < ran.codes("redis.persistence")
+
+
+def test_without_the_callback_the_verdict_is_the_same(project: Project) -> None:
+    content = shop(app={"a1": LOCAL})
+    ran = project.play("playbooks/audit.yml", "-i", project.inventory("hosts.yml", content).parent, without="callbacks_enabled = resto.golive.checklist")
+    assert "GO-LIVE" not in ran.output
+    assert ran.rc == 2
+    assert "NO-GO" in ran.output
+
+
+def test_a_waiver_from_the_command_line_or_by_its_owner_is_refused(project: Project) -> None:
+    people = "owner: ana@comanda.example, approver: ana@comanda.example"
+    waiver = f"{{item: redis.persistence, covers: [fail], reason: r, compensation: c, {people}, at: '2026-11-20', expires: '2026-12-20'}}"
+    content = shop(redis={"r1": LOCAL})
+    ran = audit(project, content, "-e", f"{{golive_waivers: [{waiver}]}}")
+    assert ran.rc == 2
+    assert ran.report is None or ran.report["verdict"] == "NO_GO"
+
+
+def test_a_host_dropped_from_the_inventory_is_scope_reduced_until_retired(project: Project) -> None:
+    assert audit(project, shop(redis={"r1": LOCAL, "r2": LOCAL})).rc == 2
+    for _run in range(2):
+        assert "verdict.scope_reduced" in audit(project, shop(redis={"r1": LOCAL})).codes("redis.persistence")
+    content = shop(redis={"r1": LOCAL})
+    retired = [{"host": "r2", "reason": "se apagó", "by": "ana@comanda.example", "approver": "luis@comanda.example"}]
+    content["all"]["vars"] = {**OWNER, "golive_retired": retired}  # type: ignore[index]  # it is a nested literal
+    assert "verdict.scope_reduced" not in audit(project, content).codes("redis.persistence")
+
+
+def test_a_ledger_that_was_cut_off_is_no_go(project: Project) -> None:
+    content = shop(redis={"r1": LOCAL})
+    assert audit(project, content).problems() == set()
+    row_file = next((project.reports / "staging" / "runs").glob("*/r1.jsonl"))
+    row_file.write_text("".join(row_file.read_text().splitlines(keepends=True)[:-1]))
+    assert "ledger.broken_seal" in audit(project, content).problems()
