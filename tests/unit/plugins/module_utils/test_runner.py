@@ -13,6 +13,7 @@ import time
 import typing as t
 
 import pytest
+
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Check, Context
 from ansible_collections.resto.golive.plugins.module_utils._runner import Row, Unit, run
 

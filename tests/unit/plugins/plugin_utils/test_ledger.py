@@ -11,6 +11,7 @@ import shutil
 import typing as t
 
 import pytest
+
 from ansible_collections.resto.golive.plugins.plugin_utils import ledger
 
 ENVIRONMENT = "staging"
