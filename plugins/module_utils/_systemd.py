@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import time
 import typing as t
@@ -20,10 +21,10 @@ Unit = dict[str, str]
 def show(ctx: Context, units: t.Sequence[str], properties: t.Sequence[str]) -> dict[str, Unit]:
     """Return *properties* of each of *units*, by the name that was asked for; a unit that does not exist has ``LoadState: not-found``.
 
-    Times are seconds since the epoch, as ``@1700000000`` (``--timestamp=unix``, systemd 248 and later).
+    Times come in UTC, as ``Tue 2026-11-24 15:10:42 UTC``: ``--timestamp=unix`` leaves some of them as they are (tried on 252).
     """
     wanted = ",".join(dict.fromkeys(["Id", "LoadState", *properties]))
-    done = ctx.run(["systemctl", "show", "--timestamp=unix", f"--property={wanted}", *units])
+    done = ctx.run(["systemctl", "show", f"--property={wanted}", *units], env={"TZ": "UTC"})
     blocks = [block for block in done.stdout.split("\n\n") if block.strip()]
     if len(blocks) != len(units):
         raise CannotKnow("common.empty_answer", what=f"systemctl show {' '.join(units)}")
@@ -31,12 +32,9 @@ def show(ctx: Context, units: t.Sequence[str], properties: t.Sequence[str]) -> d
 
 
 def moment(value: str) -> float | None:
-    """Return seconds since the epoch of ``@1700000000``, or None for never (empty, ``n/a``, ``0``)."""
-    number = value.removeprefix("@")
-    try:
-        return float(number) or None
-    except ValueError:
-        return None
+    """Return seconds since the epoch of ``Tue 2026-11-24 15:10:42 UTC``, or None for never (empty, ``n/a``)."""
+    found = re.search(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.\d+)? UTC", value)
+    return datetime.datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00").timestamp() if found else None
 
 
 def span(value: str) -> float | None:

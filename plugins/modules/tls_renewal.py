@@ -20,7 +20,7 @@ description:
   - Needs root. Changes nothing.
 requirements:
   - cryptography >= 38 (Debian package C(python3-cryptography))
-  - systemd >= 248
+  - systemd
 extends_documentation_fragment:
   - resto.golive.check
 author:
