@@ -4,9 +4,9 @@ source "$(dirname "$0")/lib.sh"
 
 case "${1:-}" in
     up)
-        ansible-playbook lab/create.yml
-        ansible-playbook lab/prepare.yml
+        ansible-playbook -i inventories/staging lab/create.yml
+        ansible-playbook -i inventories/staging lab/prepare.yml
         ;;
-    down) ansible-playbook lab/destroy.yml ;;
+    down) ansible-playbook -i inventories/staging lab/destroy.yml ;;
     *) die "usage: scripts/lab.sh up|down" ;;
 esac

@@ -35,5 +35,7 @@ say "ansible-test sanity for Python $python; all of it is in ${log#"$ROOT"/}"
 }
 # It calls it a success when it finds nothing to test.
 ran=$(grep -c '^Running sanity test' "$log" || true)
-((ran > 0)) && ! grep -q "All targets skipped" "$log" || die "ansible-test found nothing to test"
+if ((ran == 0)) || grep -q "All targets skipped" "$log"; then
+    die "ansible-test found nothing to test"
+fi
 say "$ran sanity tests passed"

@@ -24,7 +24,8 @@ lint() {
     stage "mypy" mypy --cache-dir .cache/mypy
     stage "yamllint" yamllint --strict .
     stage "shellcheck" shellcheck --external-sources --source-path=SCRIPTDIR scripts/*.sh .ci/run
-    stage "ansible-lint" ansible-lint --offline
+    # It checks syntax without an inventory of its own, which ansible.cfg rightly refuses.
+    stage "ansible-lint" env ANSIBLE_INVENTORY=localhost, ansible-lint --offline
     # 77 means a leak and nothing else: gitleaks' own 1 is also a usage error.
     stage "gitleaks" gitleaks git --no-banner --redact --exit-code 77 .
 }

@@ -17,7 +17,7 @@ SPEC: dict[str, dict[str, t.Any]] = {
     "items": {"type": "list", "elements": "str", "required": True},
     "name": {"type": "str", "required": True},
     "status": {"type": "str", "choices": ["pass", "warn", "fail", "error"], "required": True},
-    "message": {"type": "str", "required": True},
+    "says": {"type": "str", "required": True},
     "observed": {"type": "raw"},
     "failed_fix": {"type": "bool", "default": False},
 }
@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _row(item: str, given: dict[str, t.Any], run: CurrentRun, host: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        message = " ".join(given["message"].split())[:300]
+        message = " ".join(given["says"].split())[:300]
         if given["failed_fix"]:
             row = bare_row(item, evidence.FAILED_FIX, "host", host, given["status"], "verdict.fix_failed", host=host, task=given["name"], message=message)
         else:

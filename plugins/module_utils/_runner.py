@@ -214,7 +214,7 @@ def _run_units(units: list[tuple[int, Unit]], send: _Sender, fix: bool, check_mo
                 return
             work(*entry)
 
-    threads = [threading.Thread(target=worker_thread, daemon=True) for _ in range(min(THREADS, len(together)))]
+    threads = [threading.Thread(target=worker_thread, daemon=True) for _unused in range(min(THREADS, len(together)))]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -34,7 +34,7 @@ options:
     type: str
     choices: [pass, warn, fail, error]
     required: true
-  message:
+  says:
     description:
       - One sentence for the report, without secrets.
     type: str
@@ -68,7 +68,7 @@ EXAMPLES = r"""
     items: [acceptance.smoke_ui]
     name: playwright
     status: "{{ 'pass' if tests.rc == 0 else 'fail' }}"
-    message: "{{ tests.stdout_lines | last }}"
+    says: "{{ tests.stdout_lines | last }}"
 """
 
 RETURN = r"""
@@ -92,7 +92,7 @@ def main() -> None:
             "items": {"type": "list", "elements": "str", "required": True},
             "name": {"type": "str", "required": True},
             "status": {"type": "str", "choices": ["pass", "warn", "fail", "error"], "required": True},
-            "message": {"type": "str", "required": True},
+            "says": {"type": "str", "required": True},
             "observed": {"type": "raw"},
             "failed_fix": {"type": "bool", "default": False},
         },

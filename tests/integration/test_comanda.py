@@ -58,13 +58,13 @@ def app() -> Host:
 def curl(where: Host, url: str, *options: str) -> tuple[int, str]:
     """Status and body. The lab's certificate may be bare (self-signed) or from Pebble: trust is the business of environment.tls, not ours."""
     command = ["curl", "--silent", "--show-error", "--insecure", "--max-time", "10", "--write-out", "\n%{http_code}", *options, url]
-    body, _, status = where.check_output(shlex.join(command)).rpartition("\n")
+    body, _separator, status = where.check_output(shlex.join(command)).rpartition("\n")
     return int(status), body
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_three_names_answer(probe: Host, name: str) -> None:
-    status, _ = curl(probe, f"https://{name}/healthz")
+    status, _body = curl(probe, f"https://{name}/healthz")
     assert status == 200
 
 
@@ -74,7 +74,7 @@ def test_every_part_is_ready(probe: Host) -> None:
 
 
 def test_version_says_what_was_built(probe: Host, app: Host) -> None:
-    _, body = curl(probe, "https://api.comanda.test/version")
+    _status, body = curl(probe, "https://api.comanda.test/version")
     version = json.loads(body)
     manifest = json.loads(app.file("/srv/comanda/current/manifest.json").content_string)
     built = (LAB / "releases" / f"comanda-{manifest['version']}.tar.gz.sha256").read_text(encoding="utf-8").split()[0]

@@ -35,7 +35,7 @@ def read_settings(text: str) -> dict[str, str]:
         if bare.startswith("["):
             depth = len(bare) - len(bare.lstrip("["))
         elif "=" in bare and not bare.startswith(("#", ";")) and depth < 2:
-            key, _, value = bare.partition("=")
+            key, _separator, value = bare.partition("=")
             settings[key.strip()] = value.strip().strip("\"'")
     return settings
 

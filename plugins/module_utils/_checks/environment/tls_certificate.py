@@ -82,7 +82,7 @@ class TlsCertificate(Check):
 
 
 def _split(target: str) -> tuple[str, int]:
-    name, _, port = target.rpartition(":")
+    name, _separator, port = target.rpartition(":")
     return name, int(port)
 
 

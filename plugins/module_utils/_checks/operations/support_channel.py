@@ -111,7 +111,7 @@ class SupportChannel(Check):
 
     def observe(self, ctx: Context) -> dict[str, Json]:
         channel = ctx.target.strip()
-        scheme, _, rest = channel.partition(":")
+        scheme, _separator, rest = channel.partition(":")
         seen: dict[str, Json] = {"channel": channel, "scheme": scheme.lower()}
         if seen["scheme"] == "tel":
             return {**seen, "number": SEPARATORS.sub("", rest.partition(";")[0])}

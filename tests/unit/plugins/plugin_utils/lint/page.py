@@ -45,8 +45,8 @@ def _row(variable: Variable, language: str) -> str:
 
 def filled(text: str, language: str) -> str:
     """Return the page with its list as the vocabulary has it now."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    before, _separator, rest = text.partition(BEGIN)
+    _old, _separator, after = rest.partition(END)
     return f"{before}{BEGIN}\n{rows(language)}\n{END}{after}"
 
 

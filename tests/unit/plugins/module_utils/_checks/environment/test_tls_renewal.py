@@ -88,7 +88,7 @@ class FakeContext(RunContext):
 def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(tls_renewal, "CRONTABS", (f"{tmp_path}/cron.d/*",))
-    folders = {client: {**traces, "folders": tuple(f"{tmp_path}/{client}" for _ in traces["folders"])} for client, traces in tls_renewal.CLIENTS.items()}
+    folders = {client: {**traces, "folders": tuple(f"{tmp_path}/{client}" for _unused in traces["folders"])} for client, traces in tls_renewal.CLIENTS.items()}
     monkeypatch.setattr(tls_renewal, "CLIENTS", folders)
     return Host(tmp_path)
 

@@ -61,7 +61,11 @@ class Edge(RunContext):
 @contextlib.contextmanager
 def edge(folder: pathlib.Path, **given: t.Any) -> t.Iterator[Edge]:
     hosts: list[Edge] = []
-    with servers.listening(lambda connection: hosts[0].answer(connection)) as port:
+
+    def answer(connection: t.Any) -> None:
+        hosts[0].answer(connection)
+
+    with servers.listening(answer) as port:
         hosts.append(Edge(folder, port, **given))
         yield hosts[0]
 

@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).parents[6]
 
 
 def fields(text: str) -> set[str]:
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+    return {field[1] for field in string.Formatter().parse(text) if field[1]}
 
 
 @pytest.mark.parametrize("check", CHECKS)

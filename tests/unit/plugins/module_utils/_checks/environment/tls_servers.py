@@ -79,7 +79,7 @@ def listening(answer: Answer) -> t.Iterator[int]:
     def serve() -> None:
         while not over.is_set():
             with contextlib.suppress(TimeoutError):
-                connection, _ = server.accept()
+                connection, _address = server.accept()
                 connection.settimeout(5)
                 threading.Thread(target=one, args=(connection,), daemon=True).start()
 

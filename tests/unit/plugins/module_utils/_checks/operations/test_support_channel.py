@@ -70,7 +70,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/drip":
             self.send_response(200)
             self.end_headers()
-            for _ in range(40):
+            for _unused in range(40):
                 self.wfile.write(b".")
                 time.sleep(0.1)
             return
@@ -120,7 +120,7 @@ def serve(tmp_path: pathlib.Path) -> t.Iterator[Serve]:
 
 def look(channel: str, **options: t.Any) -> Assertion:
     checked = validated(SupportChannel, {"channel": channel, "deadline_s": 1, **options})
-    (kind, target), *_ = SupportChannel.targets(checked)
+    (kind, target), *_others = SupportChannel.targets(checked)
     assert kind == "channel"
     (assertion,) = assess(SupportChannel(), RunContext(checked, {}, target, 20))[1]["operations.support"]
     return assertion
