@@ -14,7 +14,7 @@ description:
   - Shakes hands with every address of every name as a browser does, with verification of chain and name, and holds what is served against its dates, its
     lifetime, its key and its signature. Shakes hands again as a client of TLS 1.0 and 1.1, which must be refused, and asks port 80 for its redirect.
   - What is left is judged as a fraction of the certificate's lifetime, since lifetimes shrink (47 days from 2029-03-15).
-  - Sends nothing over TLS and changes nothing. One endpoint costs three handshakes.
+  - Sends nothing over TLS and changes nothing. One address costs two handshakes and one HTTP request.
 requirements:
   - cryptography >= 38 on the host that looks (Debian package C(python3-cryptography))
 extends_documentation_fragment:
