@@ -1,7 +1,7 @@
 # Two are enough to begin: make demo, make test.
 .DEFAULT_GOAL := help
 
-.PHONY: help setup setup-dev demo lab lab-destroy test lint units sanity artefact molecule integration clean
+.PHONY: help setup setup-dev demo lab lab-destroy test lint units sanity artefact molecule oldest integration clean
 
 help:  ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,15 +24,16 @@ lab: setup  ## Build the lab: a whole staging on this machine
 lab-destroy:  ## Take the lab away
 	@scripts/lab.sh down
 
-lint units sanity artefact molecule integration: setup-dev
+lint units sanity artefact molecule oldest integration: setup-dev
 	@scripts/test.sh $@
 
 lint:  ## ruff, mypy, yamllint, ansible-lint, shellcheck, gitleaks
 units:  ## Unit tests, on the newest and the oldest ansible-core
 sanity:  ## ansible-test sanity
 artefact:  ## Build the collection and look at what is in it
-molecule:  ## The lab, broken and mended
-integration:  ## A second opinion on the lab that molecule left
+molecule:  ## The lab: made, checked, mended, mended again, and a second opinion
+oldest:  ## One audit of the lab by the oldest ansible-core
+integration:  ## The second opinion alone, on a lab that runs
 
 clean:  ## Remove what was made here, the lab and .venv excepted
 	rm -rf build .cache .mypy_cache .ruff_cache .ansible tests/output

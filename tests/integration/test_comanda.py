@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import shlex
 import time
-import urllib.parse
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -32,9 +31,8 @@ pytestmark = pytest.mark.skipif(not (LAB / "known_hosts").is_file(), reason="no 
 
 def host(name: str) -> Host:
     """A host of the lab, over SSH to its published port, with the lab's own key and known hosts."""
-    options = {"ssh_identity_file": LAB / "id_ed25519", "ssh_extra_args": f"-oUserKnownHostsFile={LAB}/known_hosts -oStrictHostKeyChecking=yes"}
-    query = "&".join(f"{key}={urllib.parse.quote(str(value))}" for key, value in options.items())
-    return testinfra.get_host(f"ssh://golive@127.0.0.1:{PORTS[name]}?{query}")
+    known = f"-o UserKnownHostsFile={LAB / 'known_hosts'} -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
+    return testinfra.get_host(f"ssh://golive@127.0.0.1:{PORTS[name]}", ssh_identity_file=str(LAB / "id_ed25519"), ssh_extra_args=known)
 
 
 def until_there(look: Callable[[], list[dict[str, Any]]], within_s: float = 15) -> list[dict[str, Any]]:
