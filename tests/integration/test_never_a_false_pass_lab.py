@@ -1,0 +1,164 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""On the lab: what breaks while we look is its own state, never a pass; nothing leaks; looking changes nothing.
+
+Needs a lab that was mended (``make demo``); molecule's ``verify`` runs it. Everything that is broken here is put back here.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import json
+import re
+import ssl
+import typing as t
+import urllib.request
+
+import pytest
+
+from .conftest import ROOT, Project, Ran
+from .test_lab import LAB, connect
+
+GOOD = {"pass", "attested"}
+
+
+def audit(project: Project, *arguments: str, over: dict[str, t.Any] | None = None, playbook: str = "playbooks/audit.yml") -> Ran:
+    """Audit the lab, with *over* (hosts and their variables) laid over its inventory."""
+    sources: list[t.Any] = ["-i", ROOT / "staging"]
+    if over:
+        sources += ["-i", project.inventory("over.yml", {"all": {"hosts": over}})]
+    return project.play(playbook, *sources, *arguments)
+
+
+@contextlib.contextmanager
+def without(host: str, service: str, signal: str = "stop") -> t.Iterator[None]:
+    """Take *service* of *host* away for a while."""
+    undo = "start" if signal == "stop" else f"kill --signal={signal.replace('STOP', 'CONT')}"
+    act = "stop" if signal == "stop" else f"kill --signal={signal}"
+    connect(host).check_output(f"systemctl {act} {service}")
+    try:
+        yield
+    finally:
+        connect(host).check_output(f"systemctl {undo} {service}")
+
+
+def test_the_mended_lab_is_good_where_there_are_checks_and_no_go_all_the_same(project: Project) -> None:
+    ran = audit(project)
+    assert ran.rc == 2
+    assert (ran.state("redis.persistence"), ran.state("security.secret_scan"), ran.state("operations.support")) == ("pass", "pass", "attested")
+    # Looking alone does not prove that renewal works: the drill's evidence is in another ledger.
+    assert ran.state("environment.tls") == "unknown"
+    assert "verdict.not_run" in ran.codes("environment.tls")
+
+
+def test_a_host_that_is_down(project: Project) -> None:
+    ran = audit(project, over={"cache1": {"ansible_port": 1, "ansible_ssh_common_args": "-o ControlMaster=no"}})
+    assert ran.state("redis.persistence") == "unknown"
+    assert "verdict.host_down" in ran.problems()
+    assert ran.state("operations.support") in GOOD
+
+
+@pytest.mark.parametrize(
+    ("over", "item", "code"),
+    [
+        ({"cache1": {"redis_password": "api#SESSION_KEY"}}, "redis.persistence", "password_wrong"),
+        ({"cache1": {"redis_port": 6380}}, "redis.persistence", "refused"),
+        ({"edge1": {"ansible_become": False}}, "environment.tls", "missing_privilege"),
+    ],
+)
+def test_what_stands_in_the_way_has_a_name(project: Project, over: dict[str, t.Any], item: str, code: str) -> None:
+    ran = audit(project, over=over)
+    assert ran.rc == 2, ran.output
+    assert ran.state(item) in {"unknown", "fail"}
+    assert any(code in one for one in ran.codes(item)), ran.codes(item)
+
+
+@pytest.mark.parametrize(("host", "item"), [("cache1", "redis.persistence"), ("probe1", "environment.tls")])
+def test_a_library_that_is_missing(project: Project, host: str, item: str) -> None:
+    bare = "/usr/local/bin/golive-test-python"
+    connect(host).check_output("printf '#!/bin/sh\\nexec /usr/bin/python3 -S \"$@\"\\n' > %s && chmod 755 %s", bare, bare)
+    try:
+        ran = audit(project, over={host: {"ansible_python_interpreter": bare}})
+    finally:
+        connect(host).check_output("rm %s", bare)
+    assert ran.state(item) == "unknown"
+    assert "common.library_missing" in ran.codes(item)
+
+
+def test_dns_that_is_dead(project: Project) -> None:
+    with without("probe1", "dnsmasq"):
+        ran = audit(project)
+    assert ran.state("environment.tls") != "pass"
+    assert ran.state("operations.support") not in GOOD
+    assert "tls_certificate.name_unresolved" in ran.codes("environment.tls")
+
+
+def test_a_server_that_hangs_is_a_timeout(project: Project) -> None:
+    with without("cache1", "redis-server", "SIGSTOP"):
+        ran = audit(project, "-t", "redis")
+    assert ran.state("redis.persistence") == "unknown"
+
+
+def test_a_fix_that_fails_on_its_only_host_is_told(project: Project) -> None:
+    ran = audit(project, "-t", "environment.tls", over={"edge1": {"ansible_become": False}}, playbook="golive.yml")
+    assert ran.rc == 2, ran.output
+    assert ran.state("environment.tls") == "fail"
+    assert "verdict.fix_failed" in ran.codes("environment.tls")
+
+
+def test_one_module_run_a_host(project: Project) -> None:
+    hosts = ("edge1", "app1", "db1", "cache1", "ops1", "probe1")
+    marks = {host: connect(host).check_output("journalctl --no-pager --quiet -n 0 --show-cursor | tail -1").partition("cursor: ")[2] for host in hosts}
+    audit(project)
+    for host in hosts:
+        journal = connect(host).check_output("journalctl --no-pager --quiet --after-cursor=%s", marks[host])
+        ran = collections.Counter(re.findall(r" ansible-resto\.golive\.(\w+)\[\d+\]: Invoked", journal))
+        # A host that nothing is asked of gets the probe alone.
+        assert ran in ({"probe": 1, "audit": 1}, {"probe": 1}), (host, ran)
+
+
+def secrets() -> list[str]:
+    """Every value in the lab's secret store, and the token that opens it."""
+    token = (LAB / "openbao_token").read_text().strip()
+    context = ssl.create_default_context(cafile=str(LAB / "pebble-root.pem"))
+    found = [token]
+    for path in ("api", "worker"):
+        request = urllib.request.Request(f"https://10.89.7.15:8200/v1/comanda/data/{path}", headers={"X-Vault-Token": token})
+        with urllib.request.urlopen(request, context=context, timeout=10) as answer:
+            found += [str(value) for value in json.load(answer)["data"]["data"].values()]
+    return [value for value in found if len(value) >= 8]
+
+
+def test_secrets_are_nowhere(project: Project) -> None:
+    mark = connect("cache1").check_output("journalctl --no-pager --quiet -n 0 --show-cursor | tail -1").partition("cursor: ")[2]
+    ran = audit(project, "-vvv", playbook="golive.yml")
+    planted = secrets()
+    assert planted
+    journal = connect("cache1").check_output("journalctl --no-pager --quiet --after-cursor=%s", mark)
+    left = connect("cache1").check_output("find /tmp /var/tmp /home -type f -newermt '-5 minutes' -exec cat {} +")
+    files = [path.read_text() for path in project.reports.rglob("*") if path.is_file()]
+    for number, text in enumerate([ran.output, journal, left, *files]):
+        assert not [index for index, secret in enumerate(planted) if secret in text], number
+
+
+def snapshot(host: str) -> str:
+    folders = "/etc /usr/local /var/www /var/spool/cron /opt /srv"
+    files = connect(host).check_output(f"find {folders} -xdev -type f -printf '%p %m %u %s %T@\\n' | sort | sha256sum")
+    units = connect(host).check_output("systemctl list-unit-files --no-pager --no-legend | sort | sha256sum")
+    return str(files + units)
+
+
+def test_check_mode_changes_nothing_and_says_the_same(project: Project) -> None:
+    hosts = ("edge1", "cache1", "probe1")
+    real = audit(project, playbook="golive.yml")
+    before = {host: snapshot(host) for host in hosts}
+    checked = audit(project, "--check", playbook="golive.yml")
+    assert before == {host: snapshot(host) for host in hosts}
+    assert checked.report is None
+    states = collections.Counter(item["state"] for item in real.items.values())
+    assert f"Probado {states['pass']}" in checked.output
+    assert f"Sin comprobar {states['unknown']}" in checked.output
+    assert "WARNING" not in real.output + checked.output
+    assert "DEPRECATION" not in real.output + checked.output
