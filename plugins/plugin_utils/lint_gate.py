@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.parsing.dataloader import DataLoader
 
-from ansible_collections.resto.golive.plugins.plugin_utils import engine, secret_store
+from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, engine, secret_store
 from ansible_collections.resto.golive.plugins.plugin_utils.lint import InventoryView, Mistake, explain, lint
 
 
@@ -39,5 +39,8 @@ def told(found: t.Sequence[Mistake]) -> str:
 
 def explained(seen: InventoryView) -> str:
     """Return what ``-t inventory`` shows: variable, value, where from, read for which items."""
-    rows = [f"{row.variable} = {row.value}  [{row.origin['es']}]  {', '.join(row.items) or 'golive'}" for row in explain(seen)]
-    return "\n".join(rows)
+    return "\n".join(f"{row.variable} = {row.value}  [{row.origin['es']}]  {_readers(row.items)}" for row in explain(seen))
+
+
+def _readers(items: t.Sequence[str]) -> str:
+    return "todos / all" if len(items) == len(catalogue.items()) else ", ".join(items) or "golive"
