@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.resto.golive.plugins.plugin_utils import assembly, engine, evidence, ledger, manifest, report, texts, verdict
+from ansible_collections.resto.golive.plugins.plugin_utils import assembly, engine, evidence, ledger, manifest, promotion, report, texts, verdict
 from ansible_collections.resto.golive.plugins.plugin_utils.engine import CurrentRun
 from ansible_collections.resto.golive.plugins.plugin_utils.report import terminal
 from ansible_collections.resto.golive.plugins.plugin_utils.verdict import Facts, Reason
@@ -56,6 +56,10 @@ class ActionModule(ActionBase):
         hosts = {row["host"]: row for row in current.rows if row["row"] == "host"}
         facts = Facts(_release(hosts), {name: row["machine"] for name, row in hosts.items() if row["state"] == "up"})
         problems = [Reason(problem.code, problem.params) for problem in broken] + self._problems(run, hosts, variables)
+        if run.environment.startswith("prod"):
+            observations += self._from_staging(run, observations, facts, variables)
+            flaw = promotion.staging_go(engine.reports_directory(promotion.STAGING, variables) / report.LATEST, facts.release, ledger.now())
+            problems += [flaw] if flaw else []
         control = engine.control_variables(variables)
         now = ledger.now()
         whole = evidence.with_evidence(run.manifest, observations, run.path.name)
@@ -79,6 +83,14 @@ class ActionModule(ActionBase):
             "controller": engine.controller(),
         }
         return assembly.report(decision, whole, about, release=facts.release, now=now)
+
+    @staticmethod
+    def _from_staging(run: CurrentRun, own: list[dict[str, t.Any]], facts: Facts, variables: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+        """Staging's word where it counts here too. A ledger of staging that is not whole lends nothing."""
+        sealed, broken = ledger.load(engine.runs_directory(promotion.STAGING, variables), promotion.STAGING)
+        lendable = [] if broken else [row for one in sealed for row in one.rows if row["row"] == "observation"]
+        lent = promotion.borrowed(run.manifest["rows"], own, lendable, facts.release)
+        return [{**row, "machine": facts.machines.get(row["target"]["host"], "")} for row in lent]
 
     @staticmethod
     def _problems(run: CurrentRun, hosts: dict[str, dict[str, t.Any]], variables: dict[str, t.Any]) -> list[Reason]:

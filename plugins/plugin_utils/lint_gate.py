@@ -25,6 +25,8 @@ def mistakes(seen: InventoryView, variables: t.Mapping[str, t.Any]) -> list[Mist
     def names(path: str) -> set[str] | None:
         try:
             return set(secret_store.keys_of(path, store, lambda name: control.get(name, None)))
+        except secret_store.NoSuchPath:
+            return set()
         except secret_store.SecretError:
             return None
 

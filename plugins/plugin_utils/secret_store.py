@@ -19,6 +19,10 @@ class SecretError(Exception):
     """A secret cannot be read; ``str()`` says why, without values."""
 
 
+class NoSuchPath(SecretError):
+    """The store answers, and has nothing at that path."""
+
+
 def values(wanted: t.Iterable[str], store: t.Mapping[str, t.Any] | None, variables: t.Callable[[str], t.Any]) -> dict[str, str]:
     """Return the values of the names in *wanted*. Raises :class:`SecretError`.
 
@@ -62,6 +66,8 @@ def _openbao(path: str, store: t.Mapping[str, t.Any], variables: t.Callable[[str
         answer = open_url(url, headers={"X-Vault-Token": token}, timeout=TIMEOUT_S, ca_path=store.get("ca"))
         return t.cast("dict[str, t.Any]", json.load(answer)["data"]["data"])
     except urllib.error.HTTPError as error:
+        if error.code == 404:  # KV version 2 answers so for a path that is not there
+            raise NoSuchPath(f"there is nothing at {store['mount']}/{path}") from None
         raise SecretError(f"{url} answered {error.code}") from None
     except (OSError, ValueError, KeyError) as error:
         raise SecretError(f"{url}: {type(error).__name__}") from None
@@ -71,5 +77,5 @@ def _ansible_vault(path: str, store: t.Mapping[str, t.Any], variables: t.Callabl
     """The dictionary of that name in the inventory, as ansible-vault encrypts it."""
     found = variables(path)
     if not isinstance(found, dict):
-        raise SecretError(f"the inventory has no dictionary {path}")
+        raise NoSuchPath(f"the inventory has no dictionary {path}")
     return found
