@@ -87,6 +87,33 @@ def test_a_library_that_is_missing(project: Project, host: str, item: str) -> No
     assert "common.library_missing" in ran.codes(item)
 
 
+def test_a_clock_that_is_off(project: Project) -> None:
+    """An interpreter that reads the clock ten seconds late stands for a host whose clock is."""
+    python, folder = "/usr/local/bin/golive-test-python", "/usr/local/lib/golive-test"
+    late = "import time as t; real = t.time; t.time = lambda: real() - 10"
+    connect("cache1").check_output("mkdir -p %s && echo %s > %s/sitecustomize.py", folder, late, folder)
+    connect("cache1").check_output("printf '#!/bin/sh\\nPYTHONPATH=%s exec /usr/bin/python3 \"$@\"\\n' > %s && chmod 755 %s", folder, python, python)
+    try:
+        ran = audit(project, over={"cache1": {"ansible_python_interpreter": python}})
+    finally:
+        connect("cache1").check_output("rm -r %s %s", python, folder)
+    assert ran.state("redis.persistence") == "unknown"
+    assert ran.codes("redis.persistence") == {"verdict.clock_skew"}
+
+
+def test_evidence_under_other_options_or_of_another_machine_is_stale(project: Project) -> None:
+    assert audit(project).state("redis.persistence") == "pass"
+    assert audit(project, "-t", "operations").state("redis.persistence") == "pass"
+    ran = audit(project, "-t", "operations", over={"cache1": {"redis_strategy": "session"}})
+    assert ran.codes("redis.persistence") == {"verdict.stale_basis"}
+    connect("cache1").check_output("cp /etc/machine-id /etc/machine-id.golive-test && echo 0123456789abcdef0123456789abcdef > /etc/machine-id")
+    try:
+        ran = audit(project, "-t", "operations")
+    finally:
+        connect("cache1").check_output("cat /etc/machine-id.golive-test > /etc/machine-id && rm /etc/machine-id.golive-test")
+    assert (ran.state("redis.persistence"), ran.codes("redis.persistence")) == ("stale", {"verdict.stale_machine"})
+
+
 def test_dns_that_is_dead(project: Project) -> None:
     with without("probe1", "dnsmasq"):
         ran = audit(project)

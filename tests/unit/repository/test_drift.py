@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is said twice is said alike: registry and routing, options and their documentation, role defaults and their specs, codes and their texts."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pathlib
+import re
+import string
+import typing as t
+
+import pytest
+import yaml
+
+from ansible_collections.resto.golive.plugins.module_utils._check import Check
+from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
+from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, texts
+
+ROOT = pathlib.Path(__file__).parents[3]
+PLUGINS = ROOT / "plugins"
+CHECK_FILES = sorted((PLUGINS / "module_utils" / "_checks").glob("*/*.py"))
+ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
+#: Codes that are put together at run time start with one of these; their texts are found by the tests of their own check.
+CODE = re.compile(r"^[a-z_]+\.[a-z0-9_]+$")
+
+
+def loaded(path: pathlib.Path) -> t.Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=str)
+def test_a_check_names_items_that_exist_and_where_it_looks_from(check: type[Check]) -> None:
+    assert check.items
+    assert set(check.items) <= set(catalogue.items())
+    assert check.vantage in {"probe", "control", *(item.group for item in catalogue.items().values())}
+    assert check.impact in {"passive", "active", "disruptive"}
+
+
+def test_every_check_class_is_registered() -> None:
+    defined = {match for path in CHECK_FILES for match in re.findall(r"^class (\w+)\(Check\)", path.read_text(), re.M)}
+    assert defined == {check.__name__ for check in CHECKS.values()}
+
+
+def test_routing_is_what_the_registry_says() -> None:
+    runtime = loaded(ROOT / "meta" / "runtime.yml")
+    assert runtime["plugin_routing"]["modules"] == {name: {"action_plugin": "resto.golive.audit"} for name in sorted(CHECKS)}
+    assert runtime["action_groups"]["checks"] == sorted([*CHECKS, "audit"])
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=str)
+def test_a_module_documents_the_options_of_its_check(check: type[Check]) -> None:
+    module = importlib.import_module(f"ansible_collections.resto.golive.plugins.modules.{check.name}")
+    documented = yaml.safe_load(module.DOCUMENTATION)["options"]
+    assert set(documented) == set(check.options)
+    for name, option in check.options.items():
+        for key in ("type", "default", "required", "choices", "elements"):
+            assert documented[name].get(key) == (option.get(key) or documented[name].get(key)), (name, key)
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_role_defaults_are_what_their_specs_say(role: pathlib.Path) -> None:
+    defaults = loaded(role / "defaults" / "main.yml") or {}
+    options = loaded(role / "meta" / "argument_specs.yml")["argument_specs"]["main"].get("options", {})
+    assert defaults == {name: option["default"] for name, option in options.items() if "default" in option}
+
+
+def codes_in(path: pathlib.Path) -> set[str]:
+    return {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def test_every_code_in_use_has_its_text() -> None:
+    stems = {path.stem for path in (PLUGINS / "plugin_utils" / "messages").glob("*.yml")}
+    used = {code for path in PLUGINS.rglob("*.py") for code in codes_in(path) if CODE.match(code) and code.partition(".")[0] in stems - {"lint"}}
+    assert used - set(texts.texts()) - set(catalogue.items()) == {"gitleaks.toml"}  # a file's name
+
+
+@pytest.mark.parametrize("code", sorted(texts.texts()))
+def test_every_text_stands_in_both_languages_with_the_same_words(code: str) -> None:
+    text = texts.texts()[code]
+    fields = {language: {field[1] for field in string.Formatter().parse(text[language]) if field[1]} for language in texts.LANGUAGES}
+    assert set(text) == set(texts.LANGUAGES)
+    assert fields["es"] == fields["en"]
+    assert text["es"].strip()
+    assert text["en"].strip()
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=str)
+def test_every_item_with_a_check_has_its_pages(check: type[Check]) -> None:
+    for item in check.items:
+        for name in (f"{item}.md", f"{item}.es.md"):
+            assert (ROOT / "docs" / "items" / name).stat().st_size > 500
+
+
+def test_the_artefact_version_is_said_once() -> None:
+    from ansible_collections.resto.golive.plugins.plugin_utils import engine
+
+    assert loaded(ROOT / "galaxy.yml")["version"] == engine.COLLECTION_VERSION
