@@ -1,7 +1,7 @@
 # Two are enough to begin: make demo, make test.
 .DEFAULT_GOAL := help
 
-.PHONY: help setup setup-dev demo lab lab-destroy test lint units sanity artefact molecule oldest integration clean
+.PHONY: help setup setup-dev demo lab lab-destroy test lint units sanity artefact molecule oldest integration defects clean
 
 help:  ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ artefact:  ## Build the collection and look at what is in it
 molecule:  ## The lab: made, checked, mended, mended again, and a second opinion
 oldest:  ## One audit of the lab by the oldest ansible-core
 integration:  ## The second opinion alone, on a lab that runs
+
+defects: setup-dev  ## Break the lab in every known way and see each noticed (ITEM=redis.persistence for one item)
+	@.venv/bin/python tests/defects/run.py $(ITEM)
 
 clean:  ## Remove what was made here, the lab and .venv excepted
 	rm -rf build .cache .mypy_cache .ruff_cache .ansible tests/output
