@@ -38,7 +38,7 @@ def play(*arguments: t.Any) -> None:
 
 def tasks(host: str, listed: list[dict[str, t.Any]]) -> None:
     body = [{"name": "Seed or mend a defect", "hosts": host, "gather_facts": False, "tasks": listed}]
-    with tempfile.NamedTemporaryFile("w", suffix=".yml", dir=HERE) as playbook:
+    with tempfile.NamedTemporaryFile("w", suffix=".yml", dir=ROOT / ".cache") as playbook:
         yaml.safe_dump(body, playbook, sort_keys=False)
         playbook.flush()
         play(playbook.name)
