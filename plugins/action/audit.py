@@ -41,7 +41,7 @@ class ActionModule(ActionBase):
         for entry in entries:
             problem = entry.problem or problems.get(entry.check.name)
             if problem:
-                rows += [_row(entry, kind, name, "error", problem["code"], **problem["params"]) for kind, name in entry.targets or [("host", host)]]
+                rows += [_row(entry, target, "error", problem["code"], problem["params"]) for target in entry.targets or [("host", host)]]
         told = [value for values in secrets.values() for value in values.values()]
         rows = self._record(rows, entries, host, told, fix, variables)
         result.update(changed=answer.get("changed", False), golive={"rows": rows})
@@ -148,7 +148,7 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _all(entries: list[Entry], status: str, code: str, **params: t.Any) -> list[Row]:
-        return [_row(entry, kind, name, status, code, **params) for entry in entries for kind, name in entry.targets]
+        return [_row(entry, target, status, code, params) for entry in entries for target in entry.targets]
 
     def _record(self, rows: list[Row], entries: list[Entry], host: str, secrets: list[str], fix: bool, variables: dict[str, t.Any]) -> list[Row]:
         """Write the rows into the run, whole and redacted; without a run (a user's own playbook) they are only returned."""
@@ -168,8 +168,8 @@ class ActionModule(ActionBase):
         return whole
 
 
-def _row(entry: Entry, kind: str, name: str, status: str, code: str, **params: t.Any) -> Row:
-    return bare_row(entry.item.id, entry.check.name, kind, name, status, code, **params)
+def _row(entry: Entry, target: tuple[str, str], status: str, code: str, params: t.Mapping[str, t.Any]) -> Row:
+    return bare_row(entry.item.id, entry.check.name, target, status, code, params)
 
 
 def _when(seconds: t.Any) -> str:

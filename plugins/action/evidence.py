@@ -45,11 +45,11 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _row(item: str, given: dict[str, t.Any], run: CurrentRun, host: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        message = " ".join(given["says"].split())[:300]
+        told = {"host": host, "task": given["name"], "message": " ".join(given["says"].split())[:300]}
         if given["failed_fix"]:
-            row = bare_row(item, evidence.FAILED_FIX, "host", host, given["status"], "verdict.fix_failed", host=host, task=given["name"], message=message)
+            row = bare_row(item, evidence.FAILED_FIX, ("host", host), given["status"], "verdict.fix_failed", told)
         else:
-            row = bare_row(item, evidence.PREFIX + given["name"], "host", host, given["status"], "verdict.evidence", message=message)
+            row = bare_row(item, evidence.PREFIX + given["name"], ("host", host), given["status"], "verdict.evidence", told)
         facts = (variables.get("golive_probe") or {}).get("golive") or {}
         mode = "fix" if given["failed_fix"] else "audit"
         return run.observation({**row, "observed": given["observed"]}, host, mode=mode, basis="", impact="passive", facts=facts)

@@ -56,7 +56,7 @@ class ActionModule(ActionBase):
         reason = facts["reason"]
         return [
             run.observation(
-                bare_row(row["item"], row["check"], row["target"]["kind"], row["target"]["name"], "unreachable", reason["code"], **reason["params"]),
+                bare_row(row["item"], row["check"], (row["target"]["kind"], row["target"]["name"]), "unreachable", reason["code"], reason["params"]),
                 host,
                 mode="audit",
                 basis=row["basis"],

@@ -149,14 +149,14 @@ class CurrentRun:
         }
 
 
-def bare_row(item: str, check: str, kind: str, name: str, status: str, code: str, **params: t.Any) -> dict[str, t.Any]:
+def bare_row(item: str, check: str, target: tuple[str, str], status: str, code: str, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return a row that this control node makes itself, where no check could."""
     return {
         "item": item,
         "check": check,
-        "target": {"kind": kind, "name": name},
+        "target": {"kind": target[0], "name": target[1]},
         "status": status,
-        "reason": {"code": code, "params": params},
+        "reason": {"code": code, "params": dict(params)},
         "expected": None,
         "observed": None,
         "evidence": [],

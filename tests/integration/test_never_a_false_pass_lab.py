@@ -75,6 +75,12 @@ def test_what_stands_in_the_way_has_a_name(project: Project, over: dict[str, t.A
     assert any(code in one for one in ran.codes(item)), ran.codes(item)
 
 
+def test_a_secret_store_that_does_not_answer(project: Project) -> None:
+    store = {"kind": "openbao", "url": "https://127.0.0.1:1", "mount": "comanda", "token_file": str(LAB / "openbao_token")}
+    ran = audit(project, "-e", json.dumps({"environment_secrets_store": store}))
+    assert (ran.state("redis.persistence"), ran.codes("redis.persistence")) == ("unknown", {"common.secret_missing"})
+
+
 @pytest.mark.parametrize(("host", "item"), [("cache1", "redis.persistence"), ("probe1", "environment.tls")])
 def test_a_library_that_is_missing(project: Project, host: str, item: str) -> None:
     bare = "/usr/local/bin/golive-test-python"
