@@ -40,6 +40,8 @@ sanity() { stage "sanity" scripts/sanity.sh; }
 artefact() { stage "artefact" scripts/artefact.sh; }
 
 molecule() {
+    # It remembers what an earlier run made, also where that is gone by now.
+    stage "molecule reset" command molecule reset --scenario-name default
     stage "molecule" command molecule test --scenario-name default --destroy never
 }
 
