@@ -18,6 +18,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).parents[2]
 BIN = pathlib.Path(sys.executable).parent
+sys.path.insert(0, str(ROOT / "collections"))
 
 
 @dataclasses.dataclass
