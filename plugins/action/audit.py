@@ -154,7 +154,7 @@ class ActionModule(ActionBase):
         """Write the rows into the run, whole and redacted; without a run (a user's own playbook) they are only returned."""
         run = CurrentRun.of(variables)
         by_check = {entry.check.name: entry for entry in entries}
-        facts = (variables.get("golive_probe") or {}).get("golive") or {}
+        facts = (variables.get(engine.PROBE_VARIABLE) or {}).get("golive") or {}
         if run is None:
             return rows
         mode = "check_mode" if self._task.check_mode else ("fix" if fix else ("drill" if self._task.args.get("drills") else "audit"))

@@ -11,7 +11,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, evidence
-from ansible_collections.resto.golive.plugins.plugin_utils.engine import CurrentRun, bare_row
+from ansible_collections.resto.golive.plugins.plugin_utils.engine import PROBE_VARIABLE, CurrentRun, bare_row
 
 SPEC: dict[str, dict[str, t.Any]] = {
     "items": {"type": "list", "elements": "str", "required": True},
@@ -50,6 +50,6 @@ class ActionModule(ActionBase):
             row = bare_row(item, evidence.FAILED_FIX, ("host", host), given["status"], "verdict.fix_failed", told)
         else:
             row = bare_row(item, evidence.PREFIX + given["name"], ("host", host), given["status"], "verdict.evidence", told)
-        facts = (variables.get("golive_probe") or {}).get("golive") or {}
+        facts = (variables.get(PROBE_VARIABLE) or {}).get("golive") or {}
         mode = "fix" if given["failed_fix"] else "audit"
         return run.observation({**row, "observed": given["observed"]}, host, mode=mode, basis="", impact="passive", facts=facts)

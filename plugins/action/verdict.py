@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
         rows = [row for one in sealed for row in one.rows] + (current.rows if self._task.check_mode else [])
         observations = [row for row in rows if row["row"] == "observation"]
         hosts = {row["host"]: row for row in current.rows if row["row"] == "host"}
-        facts = Facts(_release(hosts), {name: row["machine"] for name, row in hosts.items() if row["state"] == "up"})
+        facts = Facts.of(hosts)
         problems = [Reason(problem.code, problem.params) for problem in broken] + self._problems(run, hosts, variables)
         if run.environment.startswith("prod"):
             observations += self._from_staging(run, observations, facts, variables)
@@ -109,12 +109,6 @@ class ActionModule(ActionBase):
         report.write_all(made, directory)
         report.publish(directory)
         return directory
-
-
-def _release(hosts: dict[str, dict[str, t.Any]]) -> str | None:
-    """The release that was seen to run. Hosts that run different ones have no release in common, and release-bound evidence does not hold."""
-    seen = {row["release"] for row in hosts.values() if row.get("release")}
-    return seen.pop() if len(seen) == 1 else None
 
 
 def _entries(value: t.Any) -> list[dict[str, t.Any]]:

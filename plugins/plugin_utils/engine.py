@@ -23,6 +23,8 @@ from ansible_collections.resto.golive.plugins.plugin_utils.variables import Host
 
 #: The playbooks register the preflight under this name; every later action finds the run there.
 RUN_VARIABLE = "golive_run"
+#: And what the probe saw of each host under this one.
+PROBE_VARIABLE = "golive_probe"
 COLLECTION_VERSION = "0.1.0"
 
 TaskVars = t.Mapping[str, t.Any]
@@ -52,6 +54,13 @@ def impact_of(environment: str, task_vars: TaskVars) -> str:
     """Return the most that is allowed here: ``golive_impact``, else passive for ``prod*`` and active for all others."""
     declared = control_variables(task_vars).get("golive_impact", None)
     return str(declared) if declared in IMPACTS else ("passive" if environment.startswith("prod") else "active")
+
+
+def probed(task_vars: TaskVars) -> dict[str, dict[str, t.Any]]:
+    """Return what the probe saw in this run, by host."""
+    hostvars = task_vars["hostvars"]
+    seen = {host: (hostvars[host].get(PROBE_VARIABLE) or {}).get("golive") for host in task_vars["groups"].get("all", ())}
+    return {host: facts for host, facts in seen.items() if facts}
 
 
 def run_tags(task_vars: TaskVars) -> list[str]:

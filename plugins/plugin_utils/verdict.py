@@ -85,6 +85,12 @@ class Facts:
     release: str | None = None
     machines: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
+    @classmethod
+    def of(cls, hosts: t.Mapping[str, t.Mapping[str, Json]]) -> Facts:
+        """Return the facts of *hosts*, the probe's rows by name. Hosts that run different releases have none in common."""
+        releases = {row["release"] for row in hosts.values() if row.get("release")}
+        return cls(releases.pop() if len(releases) == 1 else None, {name: row["machine"] for name, row in hosts.items() if row.get("state") == "up"})
+
 
 def key_of(row: t.Mapping[str, Json]) -> Key:
     """Return what makes a row the same row in every run: item, check and target."""
@@ -156,9 +162,9 @@ def _row_result(
     if seen is None:
         return RowResult(row, None, "unknown", _unseen(row, manifest))
     age_s = (now - moment(seen["started_at"])).total_seconds()
-    stale = _stale(row, fields, seen, age_s, facts)
-    if stale is not None:
-        return RowResult(row, seen, "stale", stale, age_s)
+    why = stale(row, fields, seen, age_s, facts)
+    if why is not None:
+        return RowResult(row, seen, "stale", why, age_s)
     reason = Reason(seen["reason"]["code"], seen["reason"]["params"])
     if abs(seen.get("clock_skew_ms") or 0) > MAX_SKEW_MS:
         reason = Reason("verdict.clock_skew", {"host": row["target"]["host"], "skew_ms": seen["clock_skew_ms"], "limit_ms": MAX_SKEW_MS})
@@ -180,7 +186,8 @@ def _unseen(row: t.Mapping[str, Json], manifest: t.Mapping[str, Json]) -> Reason
     return Reason("verdict.not_run")
 
 
-def _stale(row: t.Mapping[str, Json], fields: t.Mapping[str, Json], seen: Observation, age_s: float, facts: Facts) -> Reason | None:
+def stale(row: t.Mapping[str, Json], fields: t.Mapping[str, Json], seen: Observation, age_s: float, facts: Facts) -> Reason | None:
+    """Why what was *seen* no longer holds for *row*, or None. *fields* are the item's ``max_age_h`` and ``release_bound``."""
     host = row["target"]["host"]
     if age_s < -MAX_SKEW_MS / 1000:
         return Reason("verdict.stale_future", {"at": seen["started_at"]})
