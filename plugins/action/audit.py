@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.resto.golive.plugins.module_utils._check import Check
 from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
 from ansible_collections.resto.golive.plugins.module_utils._door import RESULT_KEY
-from ansible_collections.resto.golive.plugins.module_utils._options import COMMON_SPEC, BadOptions, secret_options, validated
+from ansible_collections.resto.golive.plugins.module_utils._options import COMMON_SPEC, BadOptions, secret_names, secret_options, validated
 from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, due, engine, ledger, manifest, secret_store
 from ansible_collections.resto.golive.plugins.plugin_utils.engine import CurrentRun, bare_row
 from ansible_collections.resto.golive.plugins.plugin_utils.manifest import Entry
@@ -95,19 +95,19 @@ class ActionModule(ActionBase):
         return Entry(check, item, host, options, [(kind, name) for kind, name in targets if target in (None, name)], None)
 
     def _secrets(self, entries: list[Entry], variables: dict[str, t.Any]) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, t.Any]]]:
-        """Return the secret options' values by check and option, and the problems by check."""
+        """Return the values of secrets by check and place, and the problems by check."""
         control = engine.control_variables(variables)
         store = control.get("environment_secrets_store", None)
         found: dict[str, dict[str, str]] = {}
         problems: dict[str, dict[str, t.Any]] = {}
         for entry in entries:
-            wanted = {option: str(entry.options[option]) for option in secret_options(entry.check) if entry.options.get(option)}
+            wanted = secret_names(entry.check, entry.options)
             try:
                 values = secret_store.values(wanted.values(), store, lambda name: control.get(name, None)) if wanted else {}
             except secret_store.SecretError as error:
                 problems[entry.check.name] = {"code": "common.secret_missing", "params": {"name": ", ".join(wanted.values()), "message": str(error)}}
             else:
-                found[entry.check.name] = {option: values[name] for option, name in wanted.items()}
+                found[entry.check.name] = {place: values[name] for place, name in wanted.items()}
         return found, problems
 
     def _observe(

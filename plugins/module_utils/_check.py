@@ -112,8 +112,9 @@ class Check:
     * ``impact``: ``passive``, ``active`` or ``disruptive``. ``drill``: it acts, so it runs in the drills. ``alone``: it disturbs others: last.
     * ``runs_as``: OS user that the work needs (``root``, ``postgres``); empty: whoever the module runs as.
     * ``timeout_s``: deadline of one target, in seconds. ``proven_by``: ``each`` or ``staging``.
-    * ``options``: argument spec entries with three keys more: ``widest`` (``item``, ``section`` or ``all``: the widest variable that may supply it), ``secret``
-      (the value is a name in the store, resolved by the control node), ``example`` (the lines to paste when it is missing).
+    * ``options``: argument spec entries with five keys more: ``widest`` (``item``, ``section`` or ``all``: the widest variable that may supply it) or
+      ``variable`` (the one variable of the whole system or of another section that supplies it), ``secret`` (the value is a name in the store, resolved by
+      the control node), ``secrets`` (where such names are inside a dictionary: ``("*.password",)``), ``example`` (the lines to paste when it is missing).
     """
 
     name: t.ClassVar[str]
@@ -135,6 +136,11 @@ class Check:
         An empty list means that this host itself is the target.
         """
         return []
+
+    @classmethod
+    def secrets_needed(cls, options: Options) -> t.Collection[str] | None:
+        """Return the places of the secrets that these options really need (``logins.owner.password``), or None for all that they name."""
+        return None
 
     def observe(self, ctx: Context) -> dict[str, Json]:
         """Look at ``ctx.target`` and return plain JSON. Changes nothing. Raises :class:`CannotKnow`."""

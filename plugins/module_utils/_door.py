@@ -11,7 +11,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Check
-from ansible_collections.resto.golive.plugins.module_utils._options import COMMON_SPEC, argument_spec, secret_options, validated
+from ansible_collections.resto.golive.plugins.module_utils._options import COMMON_SPEC, argument_spec, secret_names, secret_options, validated
 from ansible_collections.resto.golive.plugins.module_utils._runner import Unit, run
 
 #: Results without this key did not come from us, whatever they say.
@@ -50,7 +50,8 @@ def run_module(check: type[Check]) -> None:
     """``main()`` of a check's own module: the check with the options given, on every target these options name."""
     module = AnsibleModule(argument_spec={**argument_spec(check), **COMMON_SPEC}, supports_check_mode=True)
     raw = {name: module.params[name] for name in check.options if module.params[name] is not None}
-    secrets = {name: str(raw.pop(name)) for name in secret_options(check) if name in raw}
+    secrets = secret_names(check, raw)
+    raw = {name: value for name, value in raw.items() if name not in secret_options(check)}
     fix = module.params["fix"]
     if fix and not check.fixes:
         module.fail_json(msg=f"{check.name} fixes nothing by itself: leave `fix` out and see its role")

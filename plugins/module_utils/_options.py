@@ -12,7 +12,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.resto.golive.plugins.module_utils._check import Check, Options
 
 #: Keys of an option that argument specs do not know.
-OUR_KEYS = frozenset({"widest", "secret", "example"})
+OUR_KEYS = frozenset({"widest", "variable", "secret", "secrets", "example"})
 
 #: Options that every check's own module has besides those of its class.
 COMMON_SPEC: dict[str, dict[str, t.Any]] = {
@@ -46,3 +46,27 @@ def validated(check: type[Check], raw: Options) -> dict[str, t.Any]:
 def secret_options(check: type[Check]) -> list[str]:
     """Return the names of the options whose variable holds a name in the secret store."""
     return [name for name, option in check.options.items() if option.get("secret")]
+
+
+def secret_names(check: type[Check], options: Options) -> dict[str, str]:
+    """Return the names in the secret store that *options* hold, by place: ``password``, ``logins.owner.password``.
+
+    Places inside dictionaries are those that the option's ``secrets`` point to (``*.password``; ``*`` is any key), and of these the ones that the check
+    says it needs: a secret that nobody uses does not travel.
+    """
+    found = {name: str(options[name]) for name in secret_options(check) if options.get(name)}
+    for name, option in check.options.items():
+        for pattern in option.get("secrets", ()):
+            found |= dict(_inside(options.get(name), pattern.split("."), name))
+    needed = check.secrets_needed(options)
+    return found if needed is None else {place: value for place, value in found.items() if place in needed}
+
+
+def _inside(value: t.Any, steps: list[str], place: str) -> t.Iterator[tuple[str, str]]:
+    if not steps:
+        if isinstance(value, str) and value:
+            yield place, value
+    elif isinstance(value, t.Mapping):
+        for key in list(value) if steps[0] == "*" else [steps[0]]:
+            if key in value:
+                yield from _inside(value[key], steps[1:], f"{place}.{key}")

@@ -63,12 +63,19 @@ def resolve(check: type[Check], item: Item, variables: HostVariables) -> dict[st
     """Return the options of *check* that the inventory declares, raw. Raises :class:`BrokenVariable`."""
     found = {}
     for option, declared in check.options.items():
-        for name in names(item, option, declared.get("widest", "item")):
+        chain = [declared["variable"]] if "variable" in declared else names(item, option, declared.get("widest", "item"))
+        for name in chain:
             value = variables.get(name)
             if value is not MISSING:
-                found[option] = value
+                found[option] = _with_extra(name, value, variables)
                 break
     return found
+
+
+def _with_extra(name: str, value: t.Any, variables: HostVariables) -> t.Any:
+    """Return *value* with ``<name>_extra`` merged over it, one level deep, where it is a dictionary and there is one."""
+    extra = variables.get(f"{name}_extra")
+    return {**value, **extra} if isinstance(value, dict) and isinstance(extra, dict) else value
 
 
 def owner(item: Item, variables: HostVariables) -> str | None:

@@ -145,6 +145,8 @@ def _of_checks(data: Data, checks: t.Mapping[str, type[Check]], shapes: _Shapes)
     items = catalogue.items()
     for check in checks.values():
         for option, entry in check.options.items():
+            if "variable" in entry:
+                continue  # another's variable: its spec stands where it is declared
             for item in check.items:
                 for variable in _chain(items[item], option, from_argument_spec(entry), check.name):
                     shape = data["refine"].get(variable.name)

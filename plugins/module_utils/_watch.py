@@ -1,0 +1,97 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waiting for what an observer must see: one thread an observer, first sightings on this host's clock, and the same look for an id that was never sent.
+
+A look returns what is there now; a watch asks it again and again until its end. Nothing here decides whether what was seen is good.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+import typing as t
+
+from ansible_collections.resto.golive.plugins.module_utils._check import CannotKnow, Json
+from ansible_collections.resto.golive.plugins.module_utils._observers import Observer
+from ansible_collections.resto.golive.plugins.module_utils._words import Words
+
+#: Between two looks, in seconds: a tenth of the smallest limit that anybody sets, and a load that no server feels.
+PAUSE_S = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What one look found: how many, and the columns or saved words of each."""
+
+    count: int
+    rows: t.Sequence[t.Mapping[str, Json]] = ()
+
+
+Look = t.Callable[[Words], Found]
+
+
+class Watch:
+    """One observer being watched. ``never`` are the same words with an id that nobody sends: what sees it, sees anything."""
+
+    def __init__(self, observer: Observer, look: Look, words: Words, never: Words | None = None, *, pause_s: float = PAUSE_S) -> None:
+        self.observer = observer
+        self._look = look
+        self._words = words
+        self._never = never
+        self._pause_s = pause_s
+        self._stop = threading.Event()
+        self._changed = threading.Event()
+        self._seen: dict[str, Json] = {
+            "first_look": None,
+            "last_look": None,
+            "first_seen": None,
+            "looks": 0,
+            "count": 0,
+            "never": 0,
+            "rows": [],
+            "problem": None,
+        }
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def wait(self, until: float) -> bool:
+        """Wait until it has seen enough or the monotonic clock says *until*. Returns whether it has."""
+        while not self.observer.enough(self._seen["count"]) and time.monotonic() < until:
+            self._changed.wait(max(0.0, min(0.05, until - time.monotonic())))
+        return self.observer.enough(self._seen["count"])
+
+    def end(self) -> dict[str, Json]:
+        """Look once more, stop, and return ``{first_look, last_look, first_seen, looks, count, never, rows, problem}``; times are epoch seconds."""
+        self._stop.set()
+        self._thread.join(timeout=2 * self.observer.within_s)
+        self._once()
+        return dict(self._seen)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._once()
+            self._stop.wait(self._pause_s)
+
+    def _once(self) -> None:
+        begun = time.time()
+        seen = self._seen
+        try:
+            found = self._look(self._words)
+            seen["never"] = max(seen["never"], self._look(self._never).count) if self._never is not None else 0
+        except CannotKnow as problem:
+            seen["problem"] = {"code": problem.code, "status": problem.status, "params": problem.params}
+            return
+        seen["problem"] = None
+        seen["first_look"] = seen["first_look"] or begun
+        seen["last_look"] = begun
+        seen["looks"] += 1
+        if found.count and seen["first_seen"] is None:
+            seen["first_seen"] = time.time()
+        seen["count"] = found.count
+        seen["rows"] = [dict(row) for row in found.rows[:20]]
+        self._changed.set()
