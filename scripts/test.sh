@@ -31,8 +31,8 @@ lint() {
 }
 
 units() {
-    stage "units, ansible-core $(python -c 'from ansible.release import __version__; print(__version__)')" python -m pytest -q tests/unit
-    stage "units, ansible-core $($old -c 'from ansible.release import __version__; print(__version__)')" "$old" -m pytest -q tests/unit
+    stage "units, ansible-core $(python -c 'from ansible.release import __version__; print(__version__)')" python -m pytest -q -n auto tests/unit
+    stage "units, ansible-core $($old -c 'from ansible.release import __version__; print(__version__)')" "$old" -m pytest -q -n auto tests/unit
 }
 
 sanity() { stage "sanity" scripts/sanity.sh; }

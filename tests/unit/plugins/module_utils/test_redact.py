@@ -37,6 +37,7 @@ def segment() -> str:
         "ghp" + "_" + secrets.token_hex(18),
         "-----BEGIN " + "PRIVATE KEY-----\n" + segment() + "\n-----END " + "PRIVATE KEY-----",
     ],
+    ids=["jwt", "stripe", "vault", "github", "pem"],
 )
 def test_what_looks_like_a_secret_is_gone_untold(made: str) -> None:
     assert made not in scrub(f"log line with {made} in it")
