@@ -27,6 +27,8 @@ from pathlib import Path
 # The host's Python (Debian 12) and the libc floors that its own libc satisfies.
 PYTHON = "3.11"
 PLATFORMS = ("manylinux2014", "manylinux_2_17", "manylinux_2_28")
+# Of Twilio's library we use the validator of signatures; its client is thousands of files.
+UNUSED = ("bin", "twilio/rest")
 # What of a clone runs; the rest (CI, this file) stays at home.
 CARRIED = {"bin": "bin", "comanda": "app/comanda"}
 
@@ -43,7 +45,7 @@ def sha256(path: Path) -> str:
 
 def libraries(requirements: Path, cache: Path, machine: str) -> Path:
     """The pinned libraries for the host's Python and machine, unpacked; from the cache if they were fetched before."""
-    key = hashlib.sha256(f"{PYTHON} {machine}\n{requirements.read_text(encoding='utf-8')}".encode()).hexdigest()
+    key = hashlib.sha256(f"{PYTHON} {machine}\n{UNUSED}\n{requirements.read_text(encoding='utf-8')}".encode()).hexdigest()
     ready = cache / f"lib-{key[:16]}"
     if ready.is_dir():
         return ready
@@ -55,8 +57,9 @@ def libraries(requirements: Path, cache: Path, machine: str) -> Path:
         quiet = ["--quiet", "--disable-pip-version-check", "--no-warn-script-location", "--root-user-action=ignore"]
         command = [sys.executable, "-m", "pip", "install", *quiet, f"--target={target}", *platforms, *choice, f"--requirement={requirements}"]
         subprocess.run(command, check=True, stdout=sys.stderr)
-        # Scripts name the Python of the machine that built; a release has its own.
-        shutil.rmtree(target / "bin", ignore_errors=True)
+        # Scripts (bin) name the Python of the machine that built; a release has its own.
+        for folder in UNUSED:
+            shutil.rmtree(target / folder, ignore_errors=True)
         # Only a whole tree gets the name that says it is ready.
         target.rename(ready)
     return ready

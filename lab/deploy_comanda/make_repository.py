@@ -19,13 +19,13 @@ from pathlib import Path
 
 AUTHOR = {"NAME": "Ana Rojas", "EMAIL": "ana@comanda.example"}
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache", ".cache")
-REVISIONS = ("comanda/migrations/versions/_*.py", "comanda/migrations/versions/r000[1-4]_*.py")
+REVISIONS = ("comanda/migrations/versions/_*.py", "comanda/migrations/versions/r000[1-6]_*.py")
 # Message, date, what it brings (paths or globs; the last one brings all the rest), tag.
 HISTORY: tuple[tuple[str, str, tuple[str, ...], str | None], ...] = (
     (
         "Lay out the package and search its history for secrets",
         "2026-09-01T09:00:00-05:00",
-        ("README.md", ".gitignore", ".github", "requirements.txt", "comanda/__init__.py", "comanda/settings.py", "comanda/logs.py"),
+        ("README.md", ".gitignore", ".github", "requirements.txt", "mypy.ini", "comanda/__init__.py", "comanda/settings.py", "comanda/logs.py"),
         None,
     ),
     (
@@ -37,12 +37,12 @@ HISTORY: tuple[tuple[str, str, tuple[str, ...], str | None], ...] = (
     (
         "Take orders, and tell the world about them from an outbox",
         "2026-09-22T09:00:00-05:00",
-        ("comanda/[!w]*.py", "comanda/web.py", "comanda/worker.py", "bin", "tests"),
+        ("comanda/[!w]*.py", "comanda/web.py", "comanda/webhooks.py", "comanda/worker.py", "bin", "tests"),
         None,
     ),
     ("Show the menu and the panel", "2026-10-06T09:00:00-05:00", ("comanda/website.py", "comanda/templates/*.html"), None),
     ("Build a release from a clean clone", "2026-10-20T09:00:00-05:00", ("build_release.py",), "v1.0.0"),
-    ("Number orders, and tell restaurants how to reach us", "2026-11-03T09:00:00-05:00", (".",), "v1.0.1"),
+    ("List the newest orders quickly, and tell restaurants how to reach us", "2026-11-03T09:00:00-05:00", (".",), "v1.0.1"),
 )
 
 

@@ -1,15 +1,18 @@
 # Copyright: (c) 2026, the resto.golive authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The API lives here (api., port 8000): health, version, menus, opening hours and orders. Guests and our own website come in."""
+"""The API lives here (api., port 8000): health, version, menus, opening hours, orders, tokens and webhooks.
+
+Our own pages, restaurants' programs and providers come in.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from json import JSONDecodeError
 from typing import Any
 
 import psycopg
@@ -18,22 +21,44 @@ from psycopg_pool import PoolTimeout
 from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from comanda import database, logs, metrics, orders, queue, release, restaurants, web
+from comanda import (
+    conversations,
+    database,
+    degraded,
+    logs,
+    metrics,
+    openapi,
+    orders,
+    people,
+    queue,
+    release,
+    restaurants,
+    settings,
+    testing,
+    tokens,
+    web,
+    webhooks,
+)
 
 PORT = 8000
 # What a part that does not answer looks like from here.
 DOWN = (psycopg.Error, PoolTimeout, RedisError, OSError, TimeoutError)
 PART_TIMEOUT_S = 3.0
+# ITU-T E.164: at most fifteen digits after the plus.
+PHONE = re.compile(r"\+[1-9]\d{6,14}")
 
 
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.release = release.running()
     app.state.redis = queue.async_client()
+    people.nobody()
     async with database.lifespan(app):
         yield
     await app.state.redis.aclose()
@@ -114,32 +139,58 @@ async def opening(request: Request) -> Response:
 
 
 async def take_order(request: Request) -> Response:
-    """A guest's order; `restaurant` in the body names where."""
-    try:
-        body = await request.json()
-    except (JSONDecodeError, UnicodeDecodeError):
-        raise HTTPException(400, "the body is no JSON") from None
-    slug = body.get("restaurant") if isinstance(body, dict) else None
-    if not isinstance(slug, str):
-        raise HTTPException(422, "wanted restaurant (its name)")
-    pool = request.app.state.pool
-    tenant = await database.find_tenant(pool, slug)
-    taken = await orders.take(pool, tenant, body, "web")
+    """An order for the caller's own restaurant; with `phone`, the guest gets a confirmation by WhatsApp."""
+    user = await tokens.bearer(request)
+    body = await web.json_object(request)
+    asked, note = orders.wanted(body)
+    phone, cid = body.get("phone"), logs.request_id.get()
+    if phone is not None and not (isinstance(phone, str) and PHONE.fullmatch(phone)):
+        raise HTTPException(422, "phone is no number such as +573001234567")
+    async with database.of_tenant(request.app.state.pool, user.tenant) as connection:
+        customer = await conversations.customer(connection, user.tenant, phone, None) if phone else None
+        taken = await orders.take(connection, user.tenant, orders.Wanted(asked, note, "web", customer), cid)
+        if phone:
+            await conversations.send_template(connection, user.tenant, phone, "order_confirmed", [str(taken["number"]), taken["total"]], cid)
     logs.log.info("order taken", extra={"fields": {"order": taken["id"]}})
     return JSONResponse(taken, status_code=201)
 
 
-def app() -> Starlette:
-    """The API as an application."""
-    routes = [
+async def payment_methods(request: Request) -> Response:
+    """How one can pay just now."""
+    return JSONResponse({"methods": await degraded.payment_methods()}, headers={"Cache-Control": "no-store"})
+
+
+async def description(request: Request) -> Response:
+    """This API and the panel's, for programs."""
+    return JSONResponse(openapi.document(request.app.state.release.version, routes()))
+
+
+def routes() -> list[Route]:
+    """What the API answers."""
+    own = [
         Route("/readyz", readyz),
         Route("/version", version),
         Route("/metrics", exposition),
+        Route("/openapi.json", description),
         Route("/v1/restaurants/{slug}/menu", menu),
         Route("/v1/restaurants/{slug}/open", opening),
         Route("/v1/orders", take_order, methods=["POST"]),
+        Route("/v1/payment-methods", payment_methods),
     ]
-    made = web.application(routes, lifespan)
+    return [*own, *tokens.ROUTES, *testing.ROUTES, *webhooks.ROUTES]
+
+
+def app() -> Starlette:
+    """The API as an application. Our own pages, and no others, may call it with credentials."""
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.value("COMANDA_ORIGINS").split(),
+        allow_credentials=True,
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+        expose_headers=["X-Request-ID", "Retry-After"],
+    )
+    made = web.application(routes(), lifespan, [cors])
     made.add_exception_handler(HTTPException, web.refused)
     web.answer_503_without_database(made)
     return made

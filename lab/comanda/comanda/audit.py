@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from psycopg.types.json import Jsonb
+from starlette.requests import Request
 
 from comanda import logs
 from comanda.database import Connection
+from comanda.sessions import User
 
 INSERT = """insert into audit_log (tenant_id, actor, action, object, before, after, source_ip, outcome, request_id)
     values (%s, %s, %s, %s, %s, %s, %s, %s, %s)"""
@@ -31,3 +33,21 @@ async def record(
     """Write the act down; `outcome` is done, denied or failed."""
     states = [None if state is None else Jsonb(state) for state in (before, after)]
     await connection.execute(INSERT, [tenant_id, actor, action, target, *states, source_ip, outcome, logs.request_id.get()])
+
+
+async def of_user(
+    connection: Connection, request: Request, user: User, action: str, target: str, *, outcome: str = "done", before: Any = None, after: Any = None
+) -> None:
+    """The act of somebody who is logged in, where the request came from."""
+    source_ip = request.client.host if request.client else None
+    await record(
+        connection,
+        tenant_id=user.tenant.id,
+        actor=user.email,
+        action=action,
+        target=target,
+        outcome=outcome,
+        source_ip=source_ip,
+        before=before,
+        after=after,
+    )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 
@@ -50,6 +51,12 @@ def _seed() -> None:
     print(seed.run())
 
 
+def _rotate() -> None:
+    from comanda import keys
+
+    print(keys.rotate())
+
+
 COMMANDS: Mapping[str, Callable[[], None]] = {
     "api": _api,
     "panel": _panel,
@@ -57,7 +64,9 @@ COMMANDS: Mapping[str, Callable[[], None]] = {
     "worker": _worker,
     "migrate": _migrate,
     "seed": _seed,
+    "keys rotate": _rotate,
 }
+API_CREDENTIALS = "/etc/credstore/comanda-api"
 SERVICES = frozenset({"api", "panel", "website", "worker"})
 # What the start of each process must find; checked together, so that one start tells all that is missing. The keys of channels
 # that a release does not speak yet are asked for too: a release that speaks them must not be the first to miss them.
@@ -74,11 +83,12 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
         "STRIPE_WEBHOOK_SECRET",
         "MP_WEBHOOK_SECRET",
     ),
-    "panel": ("DATABASE_URL", "SESSION_KEY"),
+    "panel": ("DATABASE_URL", "REDIS_URL", "REDIS_PASSWORD", "SESSION_KEY"),
     "website": (),
-    "worker": ("DATABASE_URL", "REDIS_URL", "REDIS_PASSWORD", "WHATSAPP_TOKEN", "TWILIO_AUTH_TOKEN", "SMTP_PASSWORD"),
+    "worker": ("DATABASE_URL", "REDIS_URL", "REDIS_PASSWORD", "WHATSAPP_TOKEN", "TWILIO_AUTH_TOKEN", "SMTP_PASSWORD", "MP_ACCESS_TOKEN"),
     "migrate": ("DATABASE_URL",),
     "seed": ("DATABASE_URL", "TEST_USERS"),
+    "keys rotate": ("DATABASE_URL",),
 }
 
 
@@ -95,10 +105,13 @@ def missing(command: str) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Run one command; 64 for a command that we don't have, 78 for a configuration that cannot work (sysexits.h)."""
-    if len(arguments) != 1 or arguments[0] not in COMMANDS:
+    name = " ".join(arguments)
+    if name not in COMMANDS:
         print(f"usage: comanda {'|'.join(COMMANDS)}", file=sys.stderr)
         return 64
-    name = arguments[0]
+    if name == "keys rotate" and "CREDENTIALS_DIRECTORY" not in os.environ:
+        # Typed by an administrator: it uses what the API is given.
+        os.environ["CREDENTIALS_DIRECTORY"] = API_CREDENTIALS
     if name in SERVICES:
         logs.start(f"comanda-{name}")
     problems = missing(name)

@@ -3,59 +3,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The restaurant's panel lives here (admin., port 8001): login, logout and the list of open orders. Owners and employees come in.
 
-The list is as it was when the page was asked for (`data-live=off`); events that keep it live join later.
+The list says `data-live=on` while its events come; until then, and while they don't, it is as it was when it was last asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 
-from comanda import audit, database, logs, orders, passwords, sessions, settings, web
+from comanda import audit, database, logs, orders, panel_routes, people, queue, sessions, settings, web
 
 PORT = 8001
-# RFC 5321: a mailbox has at most 254 letters; anything longer is cut before it is written down.
-LONGEST_EMAIL = 254
-
 templates = Jinja2Templates(Path(__file__).parent / "templates")
 templates.env.filters["money"] = lambda minor: f"{minor // 100:,}.{minor % 100:02d}"
-
-
-@cache
-def nobody() -> str:
-    """The password of a user we don't have: compared all the same, so that time does not tell who exists."""
-    return passwords.keep("")
 
 
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.key = settings.secret("SESSION_KEY")
     app.state.origin = settings.value("COMANDA_ADMIN_ORIGIN")
-    nobody()
+    app.state.redis = queue.async_client()
+    people.nobody()
     async with database.lifespan(app):
         yield
-
-
-def _source(request: Request) -> str | None:
-    return request.client.host if request.client else None
-
-
-async def _user(request: Request) -> sessions.User | None:
-    async with request.app.state.pool.connection() as connection:
-        user = await sessions.find(connection, request)
-    if user:
-        logs.tenant.set(user.tenant.slug)
-    return user
+    await app.state.redis.aclose()
 
 
 async def _guarded(request: Request) -> None:
@@ -81,14 +61,16 @@ async def login(request: Request) -> Response:
     """A new session for the right password; either way it is written down who tried."""
     await _guarded(request)
     form = await request.form()
-    email, password = str(form.get("email", ""))[:LONGEST_EMAIL], str(form.get("password", ""))
+    email, password = str(form.get("email", ""))[: people.LONGEST_EMAIL], str(form.get("password", ""))
     async with request.app.state.pool.connection() as connection:
-        row = await (await connection.execute("select id, tenant_id, password_hash from users where email = %s", [email])).fetchone()
+        row = await people.find(connection, email)
     # Outside the connection: the comparison is slow on purpose.
-    right = await run_in_threadpool(passwords.matches, password, row["password_hash"] if row else nobody()) and row is not None
+    right = await run_in_threadpool(people.right, password, row)
     async with request.app.state.pool.connection() as connection:
         tenant_id, outcome = (row["tenant_id"] if row else None), "done" if right else "denied"
-        await audit.record(connection, tenant_id=tenant_id, actor=email, action="login", target="session", outcome=outcome, source_ip=_source(request))
+        await audit.record(connection, tenant_id=tenant_id, actor=email, action="login", target="session", outcome=outcome, source_ip=web.source(request))
+        # The session that came along ends: what somebody else may have planted is worth nothing.
+        await sessions.end(connection, request)
         session = await sessions.start(connection, row["id"], row["tenant_id"]) if row and right else None
     if session is None:
         return _login_page(request, wrong=True, status=401)
@@ -100,25 +82,22 @@ async def login(request: Request) -> Response:
 async def logout(request: Request) -> Response:
     """Kill the session, here and on the server."""
     await _guarded(request)
-    async with request.app.state.pool.connection() as connection:
+    async with request.app.state.pool.connection() as connection, connection.transaction():
+        if user := await sessions.find(connection, request):
+            await audit.of_user(connection, request, user, "logout", "session")
         await sessions.end(connection, request)
     response = RedirectResponse("/login", status_code=303)
     response.delete_cookie(sessions.COOKIE, secure=True, httponly=True, samesite="lax")
     return response
 
 
-async def me(request: Request) -> Response:
-    user = await _user(request)
-    if user is None:
-        raise HTTPException(401, "not logged in")
-    return JSONResponse({"email": user.email, "role": user.role, "restaurant": user.tenant.slug})
-
-
 async def order_list(request: Request) -> Response:
     """The open orders of one's own restaurant."""
-    user = await _user(request)
+    async with request.app.state.pool.connection() as connection:
+        user = await sessions.find(connection, request)
     if user is None:
         return RedirectResponse("/login", status_code=303)
+    logs.tenant.set(user.tenant.slug)
     open_orders = await orders.live(request.app.state.pool, user.tenant)
     context = {"user": user, "orders": open_orders, "csrf": request.cookies.get(sessions.CSRF, ""), "pages": []}
     return templates.TemplateResponse(request, "orders.html", context, headers={"Cache-Control": "no-store"})
@@ -136,7 +115,7 @@ def app() -> Starlette:
         Route("/login", login, methods=["POST"]),
         Route("/logout", logout, methods=["POST"]),
         Route("/orders", order_list),
-        Route("/api/me", me),
+        *panel_routes.ROUTES,
     ]
     made = web.application(routes, lifespan)
     made.add_exception_handler(HTTPException, web.refused)

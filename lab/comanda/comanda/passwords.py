@@ -24,6 +24,11 @@ def keep(password: str) -> str:
     return f"scrypt${salt.hex()}${_hash(password, salt).hex()}"
 
 
+def unknown() -> str:
+    """A password that nobody knows."""
+    return secrets.token_urlsafe(32)
+
+
 def matches(password: str, kept: str) -> bool:
     """Is it the password of which this was kept?"""
     _, salt, known = kept.split("$")

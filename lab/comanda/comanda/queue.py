@@ -5,8 +5,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import ConstantBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
 
 from comanda import settings
 
@@ -21,13 +27,21 @@ def events(slug: str) -> str:
     return f"comanda:events:{slug}"
 
 
+# A connection that was kept while Redis restarted is dead at its next use: the second try makes a new one.
+RETRIES, PAUSE_S = 2, 0.05
+
+
+def _options() -> dict[str, Any]:
+    """The address is public, the password a credential of its own."""
+    password = settings.secret("REDIS_PASSWORD")
+    return {"password": password, "socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S, "retry_on_error": [RedisConnectionError]}
+
+
 def client() -> Redis:
-    """For the worker. The address is public, the password a credential of its own."""
-    return Redis.from_url(settings.secret("REDIS_URL"), password=settings.secret("REDIS_PASSWORD"), socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+    """For the worker."""
+    return Redis.from_url(settings.secret("REDIS_URL"), retry=Retry(ConstantBackoff(PAUSE_S), RETRIES), **_options())
 
 
 def async_client() -> AsyncRedis:
     """For the web processes."""
-    return AsyncRedis.from_url(
-        settings.secret("REDIS_URL"), password=settings.secret("REDIS_PASSWORD"), socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
-    )
+    return AsyncRedis.from_url(settings.secret("REDIS_URL"), retry=AsyncRetry(ConstantBackoff(PAUSE_S), RETRIES), **_options())

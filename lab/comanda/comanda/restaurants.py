@@ -12,7 +12,7 @@ from typing import Any
 
 from psycopg.rows import DictRow
 
-from comanda.database import Pool, Tenant, of_tenant
+from comanda.database import Connection, Pool, Tenant, of_tenant
 from comanda.hours import Hours, Shift, is_open, next_opening
 
 
@@ -24,15 +24,26 @@ def _by(key: str, rows: Iterable[DictRow]) -> dict[Any, list[Shift]]:
     return dict(found)
 
 
-async def hours(pool: Pool, tenant: Tenant) -> Hours:
-    """When the kitchen is open."""
-    async with of_tenant(pool, tenant) as connection:
-        week = await (await connection.execute("select weekday, opens, closes from business_hours order by weekday, opens")).fetchall()
-        special = await (await connection.execute("select day, opens, closes from special_days order by day, opens")).fetchall()
+async def hours_of(connection: Connection, tenant: Tenant) -> Hours:
+    """When the kitchen is open; asked in a transaction of that tenant."""
+    week = await (await connection.execute("select weekday, opens, closes from business_hours order by weekday, opens")).fetchall()
+    special = await (await connection.execute("select day, opens, closes from special_days order by day, opens")).fetchall()
     return Hours(tenant.zone, _by("weekday", week), _by("day", special))
 
 
-def _written(shifts: Iterable[Shift]) -> list[str]:
+async def hours(pool: Pool, tenant: Tenant) -> Hours:
+    """When the kitchen is open."""
+    async with of_tenant(pool, tenant) as connection:
+        return await hours_of(connection, tenant)
+
+
+async def card(connection: Connection) -> list[DictRow]:
+    """The dishes that can be had, in the order in which guests see (and number) them."""
+    return await (await connection.execute("select sku, name, price_minor from menu_items where available order by name, sku")).fetchall()
+
+
+def written(shifts: Iterable[Shift]) -> list[str]:
+    """Shifts as they are said."""
     return [f"{shift.opens:%H:%M}-{shift.closes:%H:%M}" for shift in shifts]
 
 
@@ -40,12 +51,12 @@ async def menu(pool: Pool, tenant: Tenant) -> dict[str, Any]:
     """The restaurant's public card: dishes with prices, and the week's hours (0 is Monday)."""
     opening = await hours(pool, tenant)
     async with of_tenant(pool, tenant) as connection:
-        dishes = await (await connection.execute("select sku, name, price_minor from menu_items where available order by name")).fetchall()
+        dishes = await card(connection)
     return {
         "restaurant": {"slug": tenant.slug, "name": tenant.name, "zone": tenant.zone, "currency": tenant.currency},
         "items": dishes,
-        "hours": {str(day): _written(opening.week.get(day, ())) for day in range(7)},
-        "special_days": {day.isoformat(): _written(shifts) for day, shifts in sorted(opening.special.items())},
+        "hours": {str(day): written(opening.week.get(day, ())) for day in range(7)},
+        "special_days": {day.isoformat(): written(shifts) for day, shifts in sorted(opening.special.items())},
     }
 
 

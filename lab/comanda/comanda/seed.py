@@ -32,6 +32,17 @@ RESTAURANTS: Sequence[tuple[str, str, str, str, bool, Mapping[int, Sequence[str]
     ("test-madrid", "Prueba Madrid", "Europe/Madrid", "EUR", True, MADRID_WEEK, MADRID_SPECIAL, (TEST_DISH, *MADRID_MENU)),
 )
 
+# Provider, account, guest (None: everybody), restaurant. The test restaurants share one account of each provider; a guest's phone says which.
+TEST_GUESTS = (("+570000000001", "test-bogota"), ("+340000000001", "test-madrid"), (None, "test-bogota"))
+TEST_ACCOUNTS = (("whatsapp", "100000000000001"), ("twilio", "AC00000000000000000000000000000001"), ("stripe", ""), ("mercadopago", ""))
+CHANNELS: Sequence[tuple[str, str, str | None, str]] = (
+    *((provider, account, guest, slug) for provider, account in TEST_ACCOUNTS for guest, slug in TEST_GUESTS),
+    ("whatsapp", "100000000000002", None, "la-candelaria"),
+    ("whatsapp", "100000000000003", None, "lavapies"),
+)
+
+CHANNEL = """insert into channels (provider, account, guest, tenant_id) select %s, %s, %s, id from tenants where slug = %s
+    on conflict do nothing returning id"""
 TENANT = "insert into tenants (slug, name, zone, currency, is_test) values (%s, %s, %s, %s, %s) on conflict (slug) do nothing returning id"
 HOURS = "insert into business_hours (tenant_id, weekday, opens, closes) values (%s, %s, %s, %s)"
 SPECIAL = "insert into special_days (tenant_id, day, opens, closes) values (%s, %s, %s, %s)"
@@ -56,6 +67,11 @@ def _restaurants(connection: psycopg.Connection[Any]) -> int:
     return added
 
 
+def _channels(connection: psycopg.Connection[Any]) -> int:
+    """Add the accounts that are not known; how many that were."""
+    return sum(connection.execute(CHANNEL, list(channel)).fetchone() is not None for channel in CHANNELS)
+
+
 def _users(connection: psycopg.Connection[Any], users: Sequence[Mapping[str, str]]) -> int:
     """Add or correct the users of test restaurants; how many were touched."""
     touched = 0
@@ -75,5 +91,6 @@ def run() -> str:
     except json.JSONDecodeError:
         raise settings.SettingError("TEST_USERS is not JSON") from None
     with psycopg.connect(settings.database_url()) as connection:
-        restaurants, people = _restaurants(connection), _users(connection, users)
-    return f"seeded: {restaurants} restaurants, {people} users" if restaurants or people else "nothing to seed"
+        restaurants, channels, people = _restaurants(connection), _channels(connection), _users(connection, users)
+    anything = restaurants or channels or people
+    return f"seeded: {restaurants} restaurants, {channels} channels, {people} users" if anything else "nothing to seed"

@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Sequence
+from json import JSONDecodeError
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from psycopg_pool import PoolTimeout
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -71,6 +73,22 @@ class Observed:
                 logs.log.info("request answered", extra={"fields": fields})
 
 
+async def json_object(request: Request) -> dict[str, Any]:
+    """The body, if it is a JSON object."""
+    try:
+        body = await request.json()
+    except (JSONDecodeError, UnicodeDecodeError):
+        raise HTTPException(400, "the body is no JSON") from None
+    if not isinstance(body, dict):
+        raise HTTPException(422, "the body is no JSON object")
+    return body
+
+
+def source(request: Request) -> str | None:
+    """Where it came from, as the edge saw it."""
+    return request.client.host if request.client else None
+
+
 async def healthz(request: Request) -> Response:
     """Alive: the process answers. Says nothing about its parts."""
     return JSONResponse({"status": "alive"})
@@ -104,10 +122,10 @@ def answer_503_without_database(app: Starlette) -> None:
         app.add_exception_handler(kind, unavailable)
 
 
-def application(routes: Sequence[BaseRoute], lifespan: Lifespan[Starlette] | None = None) -> Starlette:
+def application(routes: Sequence[BaseRoute], lifespan: Lifespan[Starlette] | None = None, inside: Sequence[Middleware] = ()) -> Starlette:
     """A web process: its own routes, and those that all of them have."""
     shared = [Route("/healthz", healthz), Route("/metrics", exposition)]
-    return Starlette(routes=[*routes, *shared], lifespan=lifespan, middleware=[Middleware(Observed)], exception_handlers={Exception: failed})
+    return Starlette(routes=[*routes, *shared], lifespan=lifespan, middleware=[Middleware(Observed), *inside], exception_handlers={Exception: failed})
 
 
 def serve(app: Starlette, port: int) -> None:

@@ -32,7 +32,7 @@ def test_the_credential_comes_before_the_environment(credentials: Path, monkeypa
 def test_every_missing_secret_is_named_at_once(credentials: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["panel"]) == 78
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["message"].split()[0] for line in lines] == ["DATABASE_URL", "SESSION_KEY"]
+    assert [line["message"].split()[0] for line in lines] == ["DATABASE_URL", "REDIS_URL", "REDIS_PASSWORD", "SESSION_KEY"]
 
 
 def test_a_malformed_value_is_not_shown(credentials: Path, capfd: pytest.CaptureFixture[str]) -> None:
