@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import ssl
 import time
+import urllib.request
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -76,7 +78,7 @@ def test_version_says_what_was_built(probe: Host, app: Host) -> None:
     built = (LAB / "releases" / f"comanda-{manifest['version']}.tar.gz.sha256").read_text(encoding="utf-8").split()[0]
     assert version["digest"] == f"sha256:{built}"
     assert version["commit"] == manifest["commit"]
-    assert version["migration"] == "0005"
+    assert version["migration"] == "0007"
 
 
 def test_files_are_those_of_the_manifest(app: Host) -> None:
@@ -100,16 +102,32 @@ def test_pages(probe: Host) -> None:
 
 def test_an_order_reaches_the_worker_under_its_own_id(probe: Host, app: Host) -> None:
     cid = f"golive-{uuid.uuid4()}"
-    order = json.dumps({"restaurant": "test-bogota", "items": [{"sku": "TEST-1", "quantity": 1}], "note": cid})
+    order = json.dumps({"items": [{"sku": "TEST-1", "quantity": 1}], "note": cid})
     headers = ("--header", "Content-Type: application/json", "--header", f"X-Request-ID: {cid}")
+    assert curl(probe, "https://api.comanda.test/v1/orders", *headers, "--data", order)[0] == 401
+    headers += ("--header", f"Authorization: Bearer {token(probe)}")
     status, body = curl(probe, "https://api.comanda.test/v1/orders", *headers, "--data", order)
     assert status == 201, body
     lines = until_there(lambda: app_lines(app, "worker", cid))
     assert [line["message"] for line in lines] == ["message delivered"]
+    place = f"https://api.comanda.test/v1/test/test-bogota/orders?cid={cid}"
+    assert json.loads(curl(probe, place, *headers, "--request", "DELETE")[1])["orders"] == 1
     [taken] = [line for line in app_lines(app, "api", cid) if line["message"] == "order taken"]
     assert taken["trace_id"] == lines[0]["trace_id"]
     assert {"ts", "level", "service", "tenant"} <= taken.keys()
     assert taken["ts"].endswith("Z")
+
+
+def token(probe: Host) -> str:
+    """The test owner's, for the password in the secret store."""
+    store = {"X-Vault-Token": (LAB / "openbao_token").read_text(encoding="utf-8").strip()}
+    request = urllib.request.Request("https://10.89.7.15:8200/v1/comanda/data/test/owner", headers=store)
+    with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=LAB / "tls" / "ca.pem"), timeout=10) as answer:
+        password = json.load(answer)["data"]["data"]["password"]
+    login = json.dumps({"email": "owner@a.test", "password": password})
+    status, body = curl(probe, "https://api.comanda.test/v1/token", "--header", "Content-Type: application/json", "--data", login)
+    assert status == 200, body
+    return str(json.loads(body)["access_token"])
 
 
 def app_lines(app: Host, unit: str, cid: str) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ REFERENCE = re.compile(r"\b[a-z]{2,20}-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{1
 MOST_OF_A_DISH = 50
 
 _PART = re.compile(r"\s*(?:,|;|\+|\by\b)\s*")
-_NUMBERED = re.compile(r"^(?:(\d+)\s*(?:x|del|de la)\s*)?(?:el|la)?\s*(?:numero|n\.?|#)?\s*(\d+)$")
+_NUMBERED = re.compile(r"^(?:(\d+)\s*(?:x|del|de la)\s*)?(?:el|la)?\s*(?:numero|n[.º°]?|#)?\s*(\d+)$")
 _NAMED = re.compile(r"^(?:quiero|quisiera|ponme|dame|me das|para mi)?\s*(\d+|un|una)\s+(?:de\s+)?([a-z][a-z ]*)$")
 _PEOPLE = re.compile(r"(?:para\s+(\d{1,2})\b(?![:h/])|(\d{1,2})\s*(?:personas|comensales|pax))")
 _CLOCK = re.compile(r"\b([01]?\d|2[0-3])(?::|h)([0-5]\d)\b")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from comanda import cli, settings
 
-# Neither may be seen anywhere: a password in a string that is no connection string.
-MALFORMED = "postgresql://app:hunter2@@db:port:5432:/x y=z"
+# May be seen nowhere: psycopg quotes this part of the string in its message.
+MALFORMED = "postgresql://app:secret@db:5432/x?hunter2=1"
 
 
 @pytest.fixture
