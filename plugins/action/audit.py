@@ -11,17 +11,21 @@ import typing as t
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.resto.golive.plugins.module_utils._check import Check
+from ansible_collections.resto.golive.plugins.module_utils._check import Check, Outcome
+from ansible_collections.resto.golive.plugins.module_utils._checks.acceptance.order_journey import OrderJourney
 from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
 from ansible_collections.resto.golive.plugins.module_utils._door import RESULT_KEY
 from ansible_collections.resto.golive.plugins.module_utils._options import COMMON_SPEC, BadOptions, secret_names, secret_options, validated
-from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, due, engine, ledger, manifest, secret_store
+from ansible_collections.resto.golive.plugins.module_utils._parts import DatabaseObservers
+from ansible_collections.resto.golive.plugins.module_utils._redact import scrub
+from ansible_collections.resto.golive.plugins.module_utils._runner import Unit, rows_of
+from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, due, engine, joint, ledger, manifest, secret_store
 from ansible_collections.resto.golive.plugins.plugin_utils.engine import CurrentRun, bare_row
 from ansible_collections.resto.golive.plugins.plugin_utils.manifest import Entry
 
 #: What the round trip, the interpreter's start and the imports may take beyond the checks' own deadlines, in seconds.
 OVERHEAD_S = 30.0
-OWN_ARGUMENTS = frozenset({"drills", "fix", "budget_s"})
+OWN_ARGUMENTS = frozenset({"drills", "step", "fix", "budget_s"})
 
 Row = dict[str, t.Any]
 
@@ -35,6 +39,9 @@ class ActionModule(ActionBase):
         host = variables["inventory_hostname"]
         single = CHECKS.get(self._task.action.rpartition(".")[2])
         fix = self._boolean("fix")
+        if self._task.args.get("step") == "join":
+            result.update(changed=False, golive={"rows": self._join(variables)})
+            return result
         entries = [self._single(single, host, variables, fix)] if single else self._chosen(host, variables)
         secrets, problems = self._secrets(entries, variables)
         rows, answer = self._observe([entry for entry in entries if entry.check.name not in problems], host, secrets, fix, variables)
@@ -43,8 +50,9 @@ class ActionModule(ActionBase):
             if problem:
                 rows += [_row(entry, target, "error", problem["code"], problem["params"]) for target in entry.targets or [("host", host)]]
         told = [value for values in secrets.values() for value in values.values()]
-        rows = self._record(rows, entries, host, told, fix, variables)
-        result.update(changed=answer.get("changed", False), golive={"rows": rows})
+        seen = scrub(joint.parts_seen(rows), told)
+        rows = self._record([row for row in rows if row["check"] in CHECKS], entries, host, told, fix, variables)
+        result.update(changed=answer.get("changed", False), golive={"rows": rows, "joint": seen})
         if "diff" in answer:
             result["diff"] = answer["diff"]
         return result
@@ -65,14 +73,35 @@ class ActionModule(ActionBase):
         allowed = manifest.IMPACTS.index("passive" if self._task.check_mode else engine.impact_of(environment, variables))
         wanted = manifest.selected_items(engine.run_tags(variables))
         drills = self._boolean("drills")
+        run, follow = CurrentRun.of(variables), self._task.args.get("step") == "follow"
         found = []
         for check in CHECKS.values():
-            if check.drill != drills or manifest.IMPACTS.index(check.impact) > allowed or host not in manifest.vantage_hosts(check, inventory):
+            if check.drill != drills or manifest.IMPACTS.index(check.impact) > allowed or not wanted & set(check.items):
                 continue
-            for item in (catalogue.items()[item_id] for item_id in check.items[:1]):
-                if item.id in wanted:
-                    found.append(manifest.entry(check, item, host, inventory))
-        return due.only_due(found, CurrentRun.of(variables), variables) if drills else found
+            if check is OrderJourney and run is not None:
+                journey = joint.Journey(variables, run)
+                part = journey.part(host, follow)
+                declared = journey.entry(host) if host in journey.probes else None
+                found += [part] if part else [declared] if declared and declared.problem and not follow else []
+            elif host in manifest.vantage_hosts(check, inventory) and not follow:
+                found.append(manifest.entry(check, catalogue.items()[check.items[0]], host, inventory))
+        return due.only_due(found, run, variables) if drills else found
+
+    def _join(self, variables: dict[str, t.Any]) -> list[Row]:
+        """Judge what several hosts saw together, and write it where the host that acted writes."""
+        run = CurrentRun.of(variables)
+        if run is None:
+            return []
+        journey, rows = joint.Journey(variables, run), []
+        for host in journey.probes:
+            if not journey.acted(host):
+                continue
+            entry = journey.entry(host)
+            mine = rows_of(Unit(OrderJourney, "host", host, entry.options, {}, OrderJourney.timeout_s), Outcome(journey.judged(host)), *journey.took(host))
+            if all(row["status"] == "pass" for row in mine):
+                journey.forget()
+            rows += self._record(mine, [entry], host, [], False, {**variables, "golive_probe": {"golive": journey.facts(host)}})
+        return rows
 
     def _single(self, check: type[Check], host: str, variables: dict[str, t.Any], fix: bool) -> Entry:
         """The one check whose module was called: options given in the task stand above the inventory's."""
@@ -124,6 +153,7 @@ class ActionModule(ActionBase):
                 "target": name,
                 "options": {option: value for option, value in entry.options.items() if option not in secret_options(entry.check)},
                 "timeout_s": entry.check.timeout_s,
+                "user": joint.database_user(entry.options) if entry.check is DatabaseObservers else None,
             }
             for entry in usable
             for kind, name in entry.targets

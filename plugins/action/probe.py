@@ -12,7 +12,12 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.resto.golive.plugins.module_utils._door import RESULT_KEY
+from ansible_collections.resto.golive.plugins.module_utils._options import secret_names
+from ansible_collections.resto.golive.plugins.plugin_utils import engine, joint, secret_store
 from ansible_collections.resto.golive.plugins.plugin_utils.engine import CurrentRun, bare_row
+
+#: Deadline of the question which tenants are test ones, in seconds: a connection and one select each.
+FLAG_S = 12.0
 
 
 class ActionModule(ActionBase):
@@ -33,9 +38,10 @@ class ActionModule(ActionBase):
 
     def _facts(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Ask the host what it is; the clock's skew is measured against the middle of the round trip."""
+        ask, flagged = self._question(variables)
         before = time.time()
         try:
-            answer = self._execute_module(module_name="resto.golive.probe", module_args=self._task.args, task_vars=variables)
+            answer = self._execute_module(module_name="resto.golive.probe", module_args={**self._task.args, **ask}, task_vars=variables)
         except AnsibleConnectionFailure as failure:
             return _down(variables, str(failure))
         except AnsibleError as error:
@@ -44,11 +50,36 @@ class ActionModule(ActionBase):
         seen = answer.get(RESULT_KEY)
         if seen is None:
             return _down(variables, str(answer.get("msg") or answer.get("module_stderr") or "no answer"))
+        if seen.get("asked"):
+            flagged = joint.flags(joint.parts_seen(seen["asked"]).popitem()[1], ask["ask"]["options"]["given"]["see"])
+            after -= seen["asked"][0]["duration_ms"] / 1000
         skew_s = seen["time"] - (before + after) / 2
         # Half the round trip is the measurement's own doubt; only what is beyond it is the clock's.
         doubt_s = (after - before) / 2
         skew_ms = round(max(0.0, abs(skew_s) - doubt_s) * 1000) * (1 if skew_s > 0 else -1)
-        return {"state": "up", "machine": seen["machine"], "release": seen["release"], "python": seen["python"], "clock_skew_ms": skew_ms}
+        facts = {"state": "up", "machine": seen["machine"], "release": seen["release"], "python": seen["python"], "clock_skew_ms": skew_ms}
+        return {**facts, **({"flagged": flagged} if flagged else {})}
+
+    def _question(self, variables: dict[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+        """Return the module's arguments for the question which tenants are test ones, or what is known without asking: why it cannot be asked."""
+        entry = joint.flag_entry(variables, variables["inventory_hostname"])
+        if entry is None:
+            return {}, {}
+        tenants = entry.options["given"]["see"]
+        if entry.problem:
+            return {}, joint.flags({"problem": {**entry.problem, "status": "error"}}, tenants)
+        control = engine.control_variables(variables)
+        wanted = secret_names(entry.check, entry.options)
+        try:
+            values = (
+                secret_store.values(wanted.values(), control.get("environment_secrets_store", None), lambda name: control.get(name, None)) if wanted else {}
+            )
+        except secret_store.SecretError as error:
+            params = {"name": ", ".join(wanted.values()), "message": str(error)}
+            return {}, joint.flags({"problem": {"code": "common.secret_missing", "status": "error", "params": params}}, tenants)
+        options = {name: value for name, value in entry.options.items() if name not in wanted}
+        ask = {"options": options, "user": joint.database_user(entry.options), "timeout_s": FLAG_S}
+        return {"ask": ask, "secrets": {place: values[name] for place, name in wanted.items()}}, {}
 
     @staticmethod
     def _unreachable(run: CurrentRun, host: str, facts: dict[str, t.Any]) -> list[dict[str, t.Any]]:

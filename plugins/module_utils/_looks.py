@@ -127,3 +127,15 @@ def websocket(observer: Observer, sessions: Sessions, words: Words) -> t.Iterato
         yield listener.look
     finally:
         link.shutdown()
+
+
+@contextlib.contextmanager
+def opened(observer: Observer, sessions: Sessions, words: Words) -> t.Iterator[Look]:
+    """Lend the look of an *observer* that is looked at from here, for the length of a ``with``. Raises ``CannotKnow``."""
+    if observer.kind == "http":
+        yield http(observer, sessions)
+    elif observer.kind in ("sse", "websocket"):
+        with (sse if observer.kind == "sse" else websocket)(observer, sessions, words) as look:
+            yield look
+    else:
+        raise CannotKnow("observer.kind_unsupported", where=observer.where, kind=observer.kind)

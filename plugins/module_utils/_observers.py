@@ -10,6 +10,7 @@ See the inventory contract, section 3.2. Strict: a key that is not of the vocabu
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils import _requests, _words
@@ -30,11 +31,16 @@ _KINDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
 }
 #: Kinds that are looked at on the host that has what is looked at; all others are looked at from the probe.
 ON_HOST = frozenset({"sql", "log"})
+#: What a select calls its columns; the lint reads it the same way.
+ALIAS = re.compile(r"\bas\s+([a-z_][a-z0-9_]*)", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
 class Observer:
-    """Where an effect must be seen. ``subject`` is what its kind names: a request line, a select, an address, a provider, a mailbox, a service."""
+    """Where an effect must be seen. ``subject`` is what its kind names: a request line, a select, an address, a provider, a mailbox, a service.
+
+    ``at_least``: more than ``count`` are as good. ``none``: nothing at all may be found (what is left after cleaning up).
+    """
 
     kind: str
     subject: str
@@ -48,6 +54,7 @@ class Observer:
     within_s: float = WITHIN_S
     count: int = 1
     at_least: bool = False
+    none: bool = False
 
     @property
     def words(self) -> set[str]:
@@ -61,7 +68,7 @@ class Observer:
 
     def exact(self, found: int) -> bool:
         """Whether *found* sightings, now that nobody looks any more, are what was asked for."""
-        if self.absent:
+        if self.absent or self.none:
             return found == 0
         return found >= self.count if self.at_least else found == self.count
 

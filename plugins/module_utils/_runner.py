@@ -52,6 +52,11 @@ class _Progress:
 Row = dict[str, Json]
 
 
+def as_user(check: type[Check], user: str | None) -> type[Check]:
+    """Return *check* as it runs under the OS user that the inventory names."""
+    return type(check.__name__, (check,), {"runs_as": user}) if user else check
+
+
 def run(units: t.Sequence[Unit], *, fix: bool = False, check_mode: bool = False, budget_s: float = 120.0) -> list[Row]:
     """Run *units* and return one row for each of their items, in the order of *units*.
 
@@ -141,7 +146,7 @@ def _missing(unit: Unit, progress: _Progress) -> list[Row]:
         problem = CannotKnow("common.never_started", check=unit.check.name)
     else:
         problem = CannotKnow("common.worker_died", check=unit.check.name)
-    return _rows(unit, Outcome(cannot_know(unit.check, problem)), time.time(), 0.0)
+    return rows_of(unit, Outcome(cannot_know(unit.check, problem)), time.time(), 0.0)
 
 
 def _worker_main(user: str, units: list[tuple[int, Unit]], write_end: int, fix: bool, check_mode: bool) -> t.NoReturn:
@@ -155,7 +160,7 @@ def _worker_main(user: str, units: list[tuple[int, Unit]], write_end: int, fix: 
         problem = _become(user)
         if problem is not None:
             for index, unit in units:
-                send({"unit": index, "rows": _rows(unit, Outcome(cannot_know(unit.check, problem)), time.time(), 0.0)})
+                send({"unit": index, "rows": rows_of(unit, Outcome(cannot_know(unit.check, problem)), time.time(), 0.0)})
         else:
             _run_units(units, send, fix, check_mode)
     finally:
@@ -199,7 +204,7 @@ def _run_units(units: list[tuple[int, Unit]], send: _Sender, fix: bool, check_mo
         started_at, clock = time.time(), time.monotonic()
         ctx = RunContext({}, unit.secrets, unit.target, unit.timeout_s, shared, lambda pid: send({"child": pid}))
         outcome = _guarded(unit, ctx, fix, check_mode)
-        send({"unit": index, "rows": _rows(unit, outcome, started_at, time.monotonic() - clock)})
+        send({"unit": index, "rows": rows_of(unit, outcome, started_at, time.monotonic() - clock)})
 
     todo: queue.SimpleQueue[tuple[int, Unit]] = queue.SimpleQueue()
     together = [entry for entry in units if not entry[1].check.alone]
@@ -237,7 +242,8 @@ def _guarded(unit: Unit, ctx: RunContext, fix: bool, check_mode: bool) -> Outcom
     return Outcome(cannot_know(unit.check, problem))
 
 
-def _rows(unit: Unit, outcome: Outcome, started_at: float, seconds: float) -> list[Row]:
+def rows_of(unit: Unit, outcome: Outcome, started_at: float, seconds: float) -> list[Row]:
+    """Return one row for each item of *unit*'s outcome; the worst of an item's assertions is its status."""
     rows = []
     for item, assertions in outcome.assertions.items():
         status = worst(a.status for a in assertions)

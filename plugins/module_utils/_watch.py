@@ -32,52 +32,33 @@ class Found:
 Look = t.Callable[[Words], Found]
 
 
-class Watch:
-    """One observer being watched. ``never`` are the same words with an id that nobody sends: what sees it, sees anything."""
+class Sight:
+    """What has been seen of one observer so far. ``never`` are the same words with an id that nobody sends: what sees it, sees anything."""
 
-    def __init__(self, observer: Observer, look: Look, words: Words, never: Words | None = None, *, pause_s: float = PAUSE_S) -> None:
+    def __init__(self, observer: Observer, look: Look, words: Words, never: Words | None = None) -> None:
         self.observer = observer
         self._look = look
         self._words = words
         self._never = never
-        self._pause_s = pause_s
-        self._stop = threading.Event()
-        self._changed = threading.Event()
         self._seen: dict[str, Json] = {
-            "first_look": None,
-            "last_look": None,
-            "first_seen": None,
+            **dict.fromkeys(("first_look", "last_look", "first_seen", "last_seen", "last_absent", "problem")),
             "looks": 0,
             "count": 0,
+            "most": 0,
             "never": 0,
             "rows": [],
-            "problem": None,
         }
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def start(self) -> Watch:
-        self._thread.start()
-        return self
+    @property
+    def count(self) -> int:
+        return int(self._seen["count"])
 
-    def wait(self, until: float) -> bool:
-        """Wait until it has seen enough or the monotonic clock says *until*. Returns whether it has."""
-        while not self.observer.enough(self._seen["count"]) and time.monotonic() < until:
-            self._changed.wait(max(0.0, min(0.05, until - time.monotonic())))
-        return self.observer.enough(self._seen["count"])
+    @property
+    def looks(self) -> int:
+        return int(self._seen["looks"])
 
-    def end(self) -> dict[str, Json]:
-        """Look once more, stop, and return ``{first_look, last_look, first_seen, looks, count, never, rows, problem}``; times are epoch seconds."""
-        self._stop.set()
-        self._thread.join(timeout=2 * self.observer.within_s)
-        self._once()
-        return dict(self._seen)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self._once()
-            self._stop.wait(self._pause_s)
-
-    def _once(self) -> None:
+    def once(self) -> None:
+        """Look once."""
         begun = time.time()
         seen = self._seen
         try:
@@ -90,8 +71,50 @@ class Watch:
         seen["first_look"] = seen["first_look"] or begun
         seen["last_look"] = begun
         seen["looks"] += 1
-        if found.count and seen["first_seen"] is None:
-            seen["first_seen"] = time.time()
-        seen["count"] = found.count
-        seen["rows"] = [dict(row) for row in found.rows[:20]]
-        self._changed.set()
+        seen["count"], seen["most"] = found.count, max(seen["most"], found.count)
+        if found.count:
+            seen["first_seen"] = seen["first_seen"] or time.time()
+            seen["last_seen"] = begun
+            seen["rows"] = [dict(row) for row in found.rows[:20]]
+        elif seen["first_seen"] is None:
+            seen["last_absent"] = begun
+
+    def seen(self) -> dict[str, Json]:
+        """Return ``{first_look, last_look, first_seen, last_seen, last_absent, looks, count, most, never, rows, problem}``.
+
+        Times are epoch seconds on this host's clock: ``first_seen`` when the first look that saw it was over, ``last_absent`` when the last look before
+        it began, ``last_seen`` when the last look that still saw it began. ``count`` is the last look's, ``most`` the highest of all.
+        """
+        return dict(self._seen)
+
+
+class Watch(Sight):
+    """One observer being watched by a thread of its own."""
+
+    def __init__(self, observer: Observer, look: Look, words: Words, never: Words | None = None, *, pause_s: float = PAUSE_S) -> None:
+        super().__init__(observer, look, words, never)
+        self._pause_s = pause_s
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def wait(self, until: float) -> bool:
+        """Wait until it has seen enough or the monotonic clock says *until*. Returns whether it has."""
+        while not self.observer.enough(self.count) and time.monotonic() < until:
+            time.sleep(max(0.0, min(0.02, until - time.monotonic())))
+        return self.observer.enough(self.count)
+
+    def end(self) -> dict[str, Json]:
+        """Stop, look one last time, and return what was seen."""
+        self._stop.set()
+        self._thread.join(timeout=2 * self.observer.within_s)
+        self.once()
+        return self.seen()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self.once()
+            self._stop.wait(self._pause_s)

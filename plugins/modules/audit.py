@@ -21,7 +21,8 @@ options:
   checks:
     description:
       - What to run. Left out, the action plugin fills it in from the catalogue and the inventory.
-      - Each entry has C(check), C(kind), C(target), C(timeout_s) in seconds and C(options), without secrets.
+      - Each entry has C(check), C(kind), C(target), C(timeout_s) in seconds and C(options), without secrets, and C(user) where the inventory decides as
+        which OS user it looks.
     type: list
     elements: dict
   secrets:
@@ -33,6 +34,14 @@ options:
       - Run the drills that are due instead of the checks.
     type: bool
     default: false
+  step:
+    description:
+      - Some checks need several hosts, and what one of them saw before another can go on.
+      - V(observe) is the audit's one run. V(follow) is the short second one, on the hosts that such a check still needs. V(join) contacts nobody, and
+        judges what they saw together.
+    type: str
+    choices: [observe, follow, join]
+    default: observe
   fix:
     description:
       - Let the checks that can mend what they find do so.
@@ -93,9 +102,9 @@ golive:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
+from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS, PARTS
 from ansible_collections.resto.golive.plugins.module_utils._door import finish
-from ansible_collections.resto.golive.plugins.module_utils._runner import Unit
+from ansible_collections.resto.golive.plugins.module_utils._runner import Unit, as_user
 
 
 def main() -> None:
@@ -104,14 +113,23 @@ def main() -> None:
             "checks": {"type": "list", "elements": "dict"},
             "secrets": {"type": "dict", "no_log": True},
             "drills": {"type": "bool", "default": False},
+            "step": {"type": "str", "choices": ["observe", "follow", "join"], "default": "observe"},
             "fix": {"type": "bool", "default": False},
             "budget_s": {"type": "float", "default": 120.0},
         },
         supports_check_mode=True,
     )
     secrets = module.params["secrets"] or {}
+    known = {**CHECKS, **PARTS}
     units = [
-        Unit(CHECKS[entry["check"]], entry["kind"], entry["target"], entry["options"], secrets.get(entry["check"], {}), entry["timeout_s"])
+        Unit(
+            as_user(known[entry["check"]], entry.get("user")),
+            entry["kind"],
+            entry["target"],
+            entry["options"],
+            secrets.get(entry["check"], {}),
+            entry["timeout_s"],
+        )
         for entry in module.params["checks"] or []
     ]
     finish(module, units, fix=module.params["fix"], budget_s=module.params["budget_s"])

@@ -20,6 +20,13 @@ options:
     description:
       - Directory with C(releases/) and C(current), as in the variable C(environment_deploy_root). The name that C(current) points to is the release.
     type: str
+  ask:
+    description:
+      - Where the tenants are flagged as test ones in the database, C(options), C(user) and C(timeout_s) of that question. Filled in by the action plugin.
+    type: dict
+  secrets:
+    description: Values of the secrets that the question needs. Filled in by the action plugin, never written in a playbook.
+    type: dict
 attributes:
   check_mode:
     description: Never changes anything.
@@ -62,15 +69,21 @@ golive:
     clock_skew_ms:
       description: Its clock minus the control node's, in milliseconds.
       type: int
+    flagged:
+      description: For each tenant how many rows say that it is a test one, or why that could not be asked. On the first database host only.
+      type: dict
 """
 
 import os
 import sys
 import time
+import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.resto.golive.plugins.module_utils._door import RESULT_KEY, machine_id
+from ansible_collections.resto.golive.plugins.module_utils._parts import DatabaseObservers
+from ansible_collections.resto.golive.plugins.module_utils._runner import Unit, as_user, run
 
 
 def release_of(deploy_root: str | None) -> str | None:
@@ -79,17 +92,28 @@ def release_of(deploy_root: str | None) -> str | None:
     return os.path.basename(os.path.realpath(current)) if os.path.islink(current) else None
 
 
+def answers(ask: dict[str, t.Any] | None, secrets: dict[str, str]) -> list[dict[str, t.Any]]:
+    """Return the row of the question, or nothing where none is asked."""
+    if not ask:
+        return []
+    return run([Unit(as_user(DatabaseObservers, ask["user"]), "host", "", ask["options"], secrets, ask["timeout_s"])], budget_s=ask["timeout_s"] + 5)
+
+
 def main() -> None:
-    module = AnsibleModule(argument_spec={"deploy_root": {"type": "str"}}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={"deploy_root": {"type": "str"}, "ask": {"type": "dict"}, "secrets": {"type": "dict", "no_log": True}}, supports_check_mode=True
+    )
+    clock = time.time()
     module.exit_json(
         changed=False,
         **{
             RESULT_KEY: {
-                "time": time.time(),
+                "time": clock,
                 "machine": machine_id(),
                 "release": release_of(module.params["deploy_root"]),
                 "python": ".".join(str(part) for part in sys.version_info[:3]),
                 "user": os.geteuid(),
+                "asked": answers(module.params["ask"], module.params["secrets"] or {}),
             }
         },
     )

@@ -109,6 +109,17 @@ def adopt_leftovers(runs: pathlib.Path, current: pathlib.Path) -> None:
             seal(path, adopted=True)
 
 
+def over(path: pathlib.Path) -> bool:
+    """Say whether the run at *path* is certainly over: sealed, or killed on this very machine. Of another machine's nobody here can say."""
+    if (path / SEAL).exists():
+        return True
+    try:
+        started = json.loads((path / START).read_text())
+    except (OSError, ValueError):
+        return False
+    return bool(started["node"] == socket.gethostname()) and not _alive(started)
+
+
 def load(runs: pathlib.Path, environment: str) -> tuple[list[Run], list[Problem]]:
     """Return all sealed runs below *runs*, oldest first, and everything that is wrong with them."""
     found, problems = [], []

@@ -65,10 +65,10 @@ def vantage_hosts(check: type[Check], inventory: Inventory) -> list[str]:
     return hosts or ([CONTROL] if check.vantage == "probe" else [])
 
 
-def entry(check: type[Check], item: Item, host: str, inventory: Inventory) -> Entry:
-    """Return what *check* would do for *item* on *host*. Its variables are those of the item's own group."""
-    own = inventory.hosts(item.group)
-    variables = inventory.variables(host if host in own or not own else own[0])
+def entry(check: type[Check], item: Item, host: str, inventory: Inventory, *, own: bool = False) -> Entry:
+    """Return what *check* would do for *item* on *host*. Its variables are those of the item's own group; with *own*, the host's own."""
+    readers = [] if own else inventory.hosts(item.group)
+    variables = inventory.variables(host if host in readers or not readers else readers[0])
     try:
         raw = resolve(check, item, variables)
     except BrokenVariable as broken:

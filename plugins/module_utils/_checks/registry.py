@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Check
+from ansible_collections.resto.golive.plugins.module_utils._checks.acceptance.order_journey import JourneyAct, JourneyFinish, OrderJourney
 from ansible_collections.resto.golive.plugins.module_utils._checks.environment.tls_certificate import TlsCertificate
 from ansible_collections.resto.golive.plugins.module_utils._checks.environment.tls_renewal import TlsRenewal
 from ansible_collections.resto.golive.plugins.module_utils._checks.environment.tls_renewal_drill import TlsRenewalDrill
@@ -13,7 +14,11 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.operations.su
 from ansible_collections.resto.golive.plugins.module_utils._checks.redis.redis_persistence import RedisPersistence
 from ansible_collections.resto.golive.plugins.module_utils._checks.security.gitleaks import Gitleaks
 from ansible_collections.resto.golive.plugins.module_utils._checks.security.gitleaks_hook import GitleaksHook
+from ansible_collections.resto.golive.plugins.module_utils._parts import DatabaseObservers
 
-_ALL: tuple[type[Check], ...] = (TlsCertificate, TlsRenewal, TlsRenewalDrill, RedisPersistence, Gitleaks, GitleaksHook, SupportChannel)
+_ALL: tuple[type[Check], ...] = (TlsCertificate, TlsRenewal, TlsRenewalDrill, RedisPersistence, Gitleaks, GitleaksHook, SupportChannel, OrderJourney)
 
 CHECKS: dict[str, type[Check]] = {check.name: check for check in _ALL}
+
+#: What a host contributes to a check whose judgement is made on the control node.
+PARTS: dict[str, type[Check]] = {part.name: part for part in (JourneyAct, JourneyFinish, DatabaseObservers)}

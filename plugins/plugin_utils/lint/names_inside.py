@@ -12,7 +12,10 @@ from ansible_collections.resto.golive.plugins.plugin_utils import catalogue
 
 #: Words that the engine itself provides (inventory contract, section 3.2), and those of logins and of the secret store's layout.
 ENGINE_WORDS = frozenset(
-    {"cid", "tenant", "phone", "user", "password", "at", "now", "event_id", "release", "previous", "backup_at", "token", "refresh_token", "csrf", "process"}
+    {
+        *("cid", "cids", "before", "event_id", "tenant", "zone", "phone", "user", "password", "totp", "token", "refresh_token", "csrf"),
+        *("at", "now", "release", "previous", "backup_at", "process"),
+    }
 )
 
 #: Where the names of each kind come from: the variables whose keys they are, and what is always there.

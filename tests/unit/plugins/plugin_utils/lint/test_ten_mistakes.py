@@ -159,9 +159,9 @@ def test_9_names_that_nobody_provides(full: Shop) -> None:
     )
     more = "shop/group_vars/all/60_more.yml"
     en, es = said(full)
-    assert en[1].startswith(f"{more}:2: security_rotation_jwks.http: nobody provides {{ordr}}; known here: at, backup_at, cid, ")
+    assert en[1].startswith(f"{more}:2: security_rotation_jwks.http: nobody provides {{ordr}}; known here: at, backup_at, before, cid, ")
     assert "order" in en[1].split("known here: ")[1].split(", ")
-    assert es[1].startswith(f"{more}:2: security_rotation_jwks.http: nadie da {{ordr}}; aquí se conocen: at, backup_at, cid, ")
+    assert es[1].startswith(f"{more}:2: security_rotation_jwks.http: nadie da {{ordr}}; aquí se conocen: at, backup_at, before, cid, ")
     assert [en[0], *en[2:]] == [
         f"{more}:2: security_rotation_jwks.as: no login is called onwer. Did you mean owner? Known here: anonymous, employee, other_owner, owner",
         f"{more}:3: observability_logs_request.request: no request is called refnd. Did you mean refund? "
