@@ -22,6 +22,7 @@ from ansible_collections.resto.golive.plugins.module_utils._runner import Unit, 
 from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, due, engine, joint, ledger, manifest, secret_store
 from ansible_collections.resto.golive.plugins.plugin_utils.engine import CurrentRun, bare_row
 from ansible_collections.resto.golive.plugins.plugin_utils.manifest import Entry
+from ansible_collections.resto.golive.plugins.plugin_utils.verdict import Facts
 
 #: What the round trip, the interpreter's start and the imports may take beyond the checks' own deadlines, in seconds.
 OVERHEAD_S = 30.0
@@ -100,7 +101,7 @@ class ActionModule(ActionBase):
             mine = rows_of(Unit(OrderJourney, "host", host, entry.options, {}, OrderJourney.timeout_s), Outcome(journey.judged(host)), *journey.took(host))
             if all(row["status"] == "pass" for row in mine):
                 journey.forget()
-            rows += self._record(mine, [entry], host, [], False, {**variables, "golive_probe": {"golive": journey.facts(host)}})
+            rows += self._record(mine, [entry], host, [], False, {**variables, engine.PROBE_VARIABLE: {"golive": journey.facts(host)}})
         return rows
 
     def _single(self, check: type[Check], host: str, variables: dict[str, t.Any], fix: bool) -> Entry:
@@ -184,9 +185,10 @@ class ActionModule(ActionBase):
         """Write the rows into the run, whole and redacted; without a run (a user's own playbook) they are only returned."""
         run = CurrentRun.of(variables)
         by_check = {entry.check.name: entry for entry in entries}
-        facts = (variables.get(engine.PROBE_VARIABLE) or {}).get("golive") or {}
         if run is None:
             return rows
+        facts = dict((variables.get(engine.PROBE_VARIABLE) or {}).get("golive") or {})
+        facts["release"] = facts.get("release") or Facts.of(engine.probed(variables)).release
         mode = "check_mode" if self._task.check_mode else ("fix" if fix else ("drill" if self._task.args.get("drills") else "audit"))
         whole = []
         for row in rows:

@@ -63,14 +63,6 @@ def probed(task_vars: TaskVars) -> dict[str, dict[str, t.Any]]:
     return {host: facts for host, facts in seen.items() if facts}
 
 
-def release_of(task_vars: TaskVars) -> str | None:
-    """Return the release that the probed hosts run, for evidence taken on a host that runs none; None where they differ, or none was seen."""
-    hostvars = task_vars["hostvars"]
-    probed = [(hostvars[host].get("golive_probe") or {}).get("golive") or {} for host in hostvars]
-    releases = {str(facts["release"]) for facts in probed if facts.get("release")}
-    return releases.pop() if len(releases) == 1 else None
-
-
 def run_tags(task_vars: TaskVars) -> list[str]:
     return [str(tag) for tag in task_vars.get("ansible_run_tags") or ["all"]]
 

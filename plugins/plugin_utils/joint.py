@@ -195,7 +195,7 @@ class Journey:
         return joint.get(part)
 
     def facts(self, host: str) -> Facts:
-        known = self._hostvars[host].get("golive_probe") if host in self._hostvars else None
+        known = self._hostvars[host].get(engine.PROBE_VARIABLE) if host in self._hostvars else None
         return dict((variables.plain(known) or {}).get("golive") or {})
 
     def _skew_s(self, host: str) -> float:
