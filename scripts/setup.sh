@@ -18,7 +18,7 @@ venv() {
         rm -rf "$dir"
     fi
     mark="$dir/.made-from-$(basename "$requirements")"
-    wanted=$(cat constraints.txt requirements*.txt tests/unit/requirements.txt scripts/setup.sh | sha256sum)
+    wanted=$(cat constraints.txt requirements*.txt tests/unit/requirements.txt lab/comanda/requirements.txt lab/comanda/tests/requirements.txt scripts/setup.sh | sha256sum)
     [[ -e $mark && $(<"$mark") == "$wanted" ]] && return
     if [[ ! -d $dir ]]; then
         "$python" -m venv "$dir"
@@ -26,7 +26,7 @@ venv() {
     long "Installing $(basename "$requirements") into $dir with Python $("$dir/bin/python" -c 'import platform; print(platform.python_version())') (some minutes the first time)" \
         "$dir/bin/python" -m pip install --progress-bar off -r "$requirements" "$@"
     printf '%s\n' "$wanted" >"$mark"
-    say "$dir has $("$dir/bin/python" -c 'from ansible.release import __version__; print("ansible-core", __version__)')"
+    say "$dir has $("$dir/bin/python" -m pip list 2>/dev/null | awk '$1 == "ansible-core" || $1 == "starlette" {print $1, $2}')"
 }
 
 venv .venv "$(scripts/python.sh)" "${REQUIREMENTS[$level]}"
@@ -40,4 +40,6 @@ if [[ $level == dev ]]; then
     grep -vE '^(ansible|ansible-core)==' constraints.txt >.cache/constraints-2.19.txt
     venv .cache/venv-2.19 "$(scripts/python.sh 3.11 3.11 2>/dev/null || scripts/python.sh 3.11 3.13)" tests/unit/requirements.txt \
         'ansible-core>=2.19,<2.20' -c .cache/constraints-2.19.txt
+    # What the reference system runs with, on the Python of its host where there is one.
+    venv .cache/venv-comanda "$(scripts/python.sh 3.11 3.11 2>/dev/null || scripts/python.sh 3.11 3.13)" lab/comanda/tests/requirements.txt
 fi

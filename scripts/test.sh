@@ -35,6 +35,12 @@ units() {
     stage "units, ansible-core $($old -c 'from ansible.release import __version__; print(__version__)')" "$old" -m pytest -q -n auto tests/unit
 }
 
+# The reference system by itself: its types, and its tests on a PostgreSQL and a Redis of their own.
+comanda() {
+    stage "comanda, types" env -C lab/comanda "$ROOT/.cache/venv-comanda/bin/mypy" --cache-dir "$ROOT/.cache/mypy-comanda" -p comanda
+    stage "comanda, tests" .cache/venv-comanda/bin/python -m pytest -q lab/comanda/tests
+}
+
 sanity() { stage "sanity" scripts/sanity.sh; }
 
 artefact() { stage "artefact" scripts/artefact.sh; }
@@ -59,7 +65,7 @@ started=$SECONDS
 if (($#)); then
     for name in "$@"; do
         case $name in
-            lint | units | sanity | artefact | molecule | oldest | integration) "$name" ;;
+            lint | units | comanda | sanity | artefact | molecule | oldest | integration) "$name" ;;
             *) die "no stage named $name" ;;
         esac
     done
@@ -69,6 +75,7 @@ fi
 stage "setup" scripts/setup.sh dev
 lint
 units
+comanda
 sanity
 artefact
 molecule

@@ -66,7 +66,7 @@ def jwks(held: list[int]) -> dict[str, Any]:
 def rotate() -> str:
     """The next generation becomes the current one; who did it is written down."""
     with psycopg.connect(settings.database_url(), row_factory=dict_row) as connection:
-        connection.execute("lock table key_generations in share row exclusive mode")
+        connection.execute("select pg_advisory_xact_lock(hashtext('comanda keys rotate'))")
         row = connection.execute("insert into key_generations select max(generation) + 1 from key_generations returning generation").fetchone()
         made = row["generation"] if row else 0
         who, request_id = os.environ.get("SUDO_USER") or getpass.getuser(), os.environ.get("COMANDA_REQUEST_ID") or str(uuid4())

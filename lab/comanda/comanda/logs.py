@@ -49,3 +49,5 @@ def start(service: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(service))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # A line for each call says nothing that ours don't.
+    logging.getLogger("httpx").setLevel(logging.WARNING)

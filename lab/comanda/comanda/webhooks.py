@@ -18,7 +18,9 @@ from json import JSONDecodeError
 from typing import Any
 from urllib.parse import parse_qsl
 
+import psycopg
 from psycopg.types.json import Jsonb
+from psycopg_pool import PoolTimeout
 from starlette.datastructures import ImmutableMultiDict
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -70,15 +72,18 @@ async def _once(request: Request, provider: str, event: Event) -> None:
 
 async def _all(request: Request, provider: str, events: Iterable[Event]) -> None:
     """Each event for itself: one that fails takes no other along, and makes the provider send the body again."""
-    failures: list[Exception] = []
+    failed = False
     for event in events:
         try:
             await _once(request, provider, event)
+        except (psycopg.OperationalError, PoolTimeout):
+            # The database is away: it would be so for each of them.
+            raise
         except Exception as error:
-            failures.append(error)
+            failed = True
             logs.log.error("event failed", exc_info=error, extra={"fields": {"provider": provider, "event": event.id}})
-    if failures:
-        raise failures[0]
+    if failed:
+        raise HTTPException(500, "not all of it was processed: send it again")
 
 
 async def _raw(request: Request) -> bytes:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from servers import ROOT, Postgres, Process, Provider, Redis
+from servers import ROOT, Mail, Postgres, Process, Provider, Redis
 
 API, ADMIN = "https://api.comanda.test", "https://admin.comanda.test"
 USERS = [
@@ -52,7 +52,7 @@ class World:
     """All that runs."""
 
     def __init__(self) -> None:
-        self.postgres, self.redis, self.provider = Postgres(), Redis(), Provider()
+        self.postgres, self.redis, self.provider, self.mail = Postgres(), Redis(), Provider(), Mail()
         url = f"http://127.0.0.1:{self.provider.port}"
         key = ec.generate_private_key(ec.SECP256R1())
         pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -65,7 +65,7 @@ class World:
             "COMANDA_ADMIN_ORIGIN": ADMIN,
             "COMANDA_ORIGINS": f"{ADMIN} https://www.comanda.test",
             **dict.fromkeys(("WHATSAPP_API", "TWILIO_API", "STRIPE_API", "MP_API"), url),
-            "SMTP_URL": f"smtp://127.0.0.1:{self.provider.port}",
+            "SMTP_URL": f"smtp://127.0.0.1:{self.mail.controller.port}",
         }
         self.browsers: dict[str, httpx.Client] = {}
         self.command("migrate")
@@ -114,6 +114,7 @@ class World:
             browser.close()
         for process in (self.worker, self.panel, self.api):
             process.end()
+        self.mail.controller.stop()
         self.provider.stop()
         self.redis.stop()
         self.postgres.end()

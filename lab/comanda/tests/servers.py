@@ -16,6 +16,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +26,7 @@ from typing import Any
 
 import httpx
 import psycopg
+from aiosmtpd.controller import Controller
 
 ROOT = Path(__file__).parents[1]
 # PostgreSQL refuses to run as root; this is who everybody else is.
@@ -123,6 +127,7 @@ class Provider:
         self.calls: list[dict[str, Any]] = []
         self.script: list[tuple[int, dict[str, str], dict[str, Any]]] = []
         self.payments: dict[str, dict[str, Any]] = {}
+        self.connections: list[socket.socket] = []
         self.lock = threading.Lock()
         self.port = free_port()
         self.start()
@@ -132,8 +137,13 @@ class Provider:
         threading.Thread(target=self.server.serve_forever, args=[0.05], daemon=True).start()
 
     def stop(self) -> None:
+        """Gone, with the connections that somebody kept."""
         self.server.shutdown()
         self.server.server_close()
+        for connection in self.connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self.connections.clear()
 
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], dict[str, Any]]:
         with self.lock:
@@ -154,6 +164,10 @@ class Provider:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def setup(self) -> None:
+                super().setup()
+                provider.connections.append(self.connection)
+
             def do(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 status, headers, told = provider.answer(self.command, self.path, self.headers, body)
@@ -170,6 +184,23 @@ class Provider:
                 """Nothing on the terminal."""
 
         return Handler
+
+
+class Mail:
+    """A mail server; what it was given is kept. While it is told to, it says "later"."""
+
+    def __init__(self) -> None:
+        self.letters: list[EmailMessage] = []
+        self.later = 0
+        self.controller = Controller(self, hostname="127.0.0.1", port=free_port())
+        self.controller.start()
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        if self.later:
+            self.later -= 1
+            return "451 later"
+        self.letters.append(message_from_bytes(envelope.content, policy=policy.default))  # type: ignore[arg-type]
+        return "250 ok"
 
 
 class Process:

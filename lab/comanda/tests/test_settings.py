@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,15 @@ from comanda import cli, settings
 
 # May be seen nowhere: psycopg quotes this part of the string in its message.
 MALFORMED = "postgresql://app:secret@db:5432/x?hunter2=1"
+
+
+@pytest.fixture(autouse=True)
+def quiet_afterwards() -> Iterator[None]:
+    """A command sets logging up for its process, which here is everybody's."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
 
 
 @pytest.fixture
