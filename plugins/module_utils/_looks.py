@@ -18,6 +18,8 @@ from ansible_collections.resto.golive.plugins.module_utils._sessions import Sess
 from ansible_collections.resto.golive.plugins.module_utils._watch import Found, Look
 from ansible_collections.resto.golive.plugins.module_utils._words import Words
 
+#: A server may answer before it has subscribed to anything; most say something (a comment, an event) once they have. Waited for at most this long, in seconds.
+GREETING_S = 1.0
 #: Of what streams in, this many events are kept: a panel that sends more in one look is not what is looked for.
 EVENTS = 5000
 
@@ -48,6 +50,7 @@ class Listener:
         self._events: list[tuple[float, str]] = []
         self._ended: CannotKnow | None = None
         self._lock = threading.Lock()
+        self.heard = threading.Event()
 
     def look(self, words: Words) -> Found:
         """Count the events that have come so far and hold the text. A stream that has ended says so unless it had shown it before."""
@@ -79,6 +82,7 @@ def sse(observer: Observer, sessions: Sessions, words: Words) -> t.Iterator[Look
         raise CannotKnow("observer.sse_refused", where=observer.where, observed=f"{stream.status} {kind}".strip())
     listener = Listener(observer)
     threading.Thread(target=_read_events, args=(stream, listener), daemon=True).start()
+    listener.heard.wait(GREETING_S)
     try:
         yield listener.look
     finally:
@@ -88,6 +92,7 @@ def sse(observer: Observer, sessions: Sessions, words: Words) -> t.Iterator[Look
 def _read_events(stream: Stream, listener: Listener) -> None:
     fields: list[str] = []
     for line in stream.lines():
+        listener.heard.set()
         if line:
             if not line.startswith(":"):
                 fields.append(line)
