@@ -9,8 +9,8 @@ declare -A NEEDS=(
     [/usr/lib/cni/bridge]=containernetworking-plugins
 )
 if [[ ${1:-run} == dev ]]; then
-    # redis-tools carries the server's program under another name and, unlike redis-server, starts no service.
-    NEEDS+=([chromium]=chromium [redis-check-rdb]=redis-tools)
+    # postgresql: the newest server of the release, for clusters that tests start. redis-tools carries the server's program under another name and, unlike redis-server, starts no service.
+    NEEDS+=([chromium]=chromium [redis-check-rdb]=redis-tools [/usr/share/postgresql-common/pg_wrapper]=postgresql [restic]=restic)
 fi
 
 have() { [[ -e $1 ]] || PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null; }
