@@ -11,6 +11,7 @@ import hmac
 import json
 import time
 from typing import Any
+from uuid import uuid4
 
 import jwt
 import pytest
@@ -181,3 +182,13 @@ def test_description(world: World) -> None:
     assert paths["/v1/orders"]["post"]["servers"] == [{"url": API}]
     assert paths["/api/orders/{order}/close"]["post"]["servers"] == [{"url": ADMIN}]
     assert "get" not in paths["/v1/orders"]
+    who = {f"{method} {path}": [name for one in told["security"] for name in one] for path, place in paths.items() for method, told in place.items()}
+    open_to_all = {route for route, names in who.items() if not names}
+    for route in open_to_all - {route for route in who if "{slug}" in route or "/webhooks/" in route or "/token" in route}:
+        method, path = route.split()
+        assert world.api.client.request(method, path).status_code == 200, route
+    for route in who.keys() - open_to_all:
+        method, path = route.split()
+        place = path.format(slug="test-bogota", order=uuid4(), day="2026-12-31", id=0) + ("?cid=x" if "/test/" in path else "")
+        client = world.panel.client if who[route] == ["session"] else world.api.client
+        assert client.request(method, place, json={}).status_code == 401, route
