@@ -33,7 +33,8 @@ class Part(Check):
 class DatabaseObservers(Part):
     """Looks for rows, again and again, until all that is waited for has been seen, or nothing more can be expected.
 
-    ``given``: ``lead_s`` (how long the first sighting may take to come) and ``see``: {name: {observer, where, within_s, words, never, wait}}. What ``wait``
+    ``given``: ``lead_s`` (how long the first sighting may take to come), ``settle_s`` (how long it goes on looking when all has been seen: for what comes
+    twice) and ``see``: {name: {observer, where, within_s, words, never, wait}}. What ``wait``
     is true for is waited for; ``none`` is waited for to be gone; all others are looked at as long as anything is waited for, and at least once.
     """
 
@@ -58,23 +59,24 @@ class DatabaseObservers(Part):
                 observer = _observers.parse(one["observer"], one["where"], within_s=one["within_s"])
                 observer = dataclasses.replace(observer, none=one["wait"] == "none")
                 sights[name] = Sight(observer, reader.look(observer), one["words"], one.get("never"))
-            _watch(sights, {name for name, one in given["see"].items() if one["wait"]}, given["lead_s"])
+            _watch(sights, {name for name, one in given["see"].items() if one["wait"]}, given["lead_s"], given.get("settle_s", 0.0))
             return {"sights": {name: sight.seen() for name, sight in sights.items()}}
         finally:
             reader.close()
 
 
-def _watch(sights: t.Mapping[str, Sight], awaited: t.Collection[str], lead_s: float) -> None:
+def _watch(sights: t.Mapping[str, Sight], awaited: t.Collection[str], lead_s: float, settle_s: float) -> None:
     """Look at each in turn until the awaited have what they want, or none can come any more: nothing within the lead, or the longest limit after the first."""
     longest_s = max((sights[name].observer.within_s for name in awaited), default=0.0)
     ends = time.monotonic() + lead_s + longest_s
-    begun = False
+    begun = done = False
     while True:
         for sight in sights.values():
             sight.once()
-        waiting = [name for name in awaited if not (sights[name].looks and sights[name].observer.exact(sights[name].count))]
-        if not waiting or time.monotonic() > ends:
+        if not done and all(sights[name].satisfied for name in awaited):
+            done, ends = True, time.monotonic() + settle_s
+        if time.monotonic() >= ends:
             return
-        if not begun and any(sights[name].count and not sights[name].observer.none for name in awaited):
+        if not (begun or done) and any(sights[name].count and not sights[name].observer.none for name in awaited):
             begun, ends = True, time.monotonic() + longest_s
         time.sleep(PAUSE_S)

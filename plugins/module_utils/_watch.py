@@ -54,8 +54,11 @@ class Sight:
         return int(self._seen["count"])
 
     @property
-    def looks(self) -> int:
-        return int(self._seen["looks"])
+    def satisfied(self) -> bool:
+        """Whether it need not be waited for any more: it was there often enough, or, where it has to be gone, the last look found nothing."""
+        if self.observer.none:
+            return bool(self._seen["looks"]) and not self.count
+        return self.observer.enough(int(self._seen["most"]))
 
     def once(self) -> None:
         """Look once."""

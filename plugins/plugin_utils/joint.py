@@ -15,8 +15,11 @@ import pathlib
 import time
 import typing as t
 
+from ansible import constants, context
+
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow
 from ansible_collections.resto.golive.plugins.module_utils._checks.acceptance import journey_plan
+from ansible_collections.resto.golive.plugins.module_utils._checks.acceptance.journey_act import SETTLE_S
 from ansible_collections.resto.golive.plugins.module_utils._checks.acceptance.journey_plan import FIRST, Ids, Plan, left_words
 from ansible_collections.resto.golive.plugins.module_utils._checks.acceptance.order_journey import JourneyAct, JourneyFinish, OrderJourney
 from ansible_collections.resto.golive.plugins.module_utils._parts import DatabaseObservers
@@ -49,6 +52,7 @@ class Journey:
         self._run = run
         self.probes = manifest.vantage_hosts(OrderJourney, self._inventory)
         self.ids = Ids.of(run.path.name)
+        self._one_by_one = int(context.CLIARGS.get("forks") or constants.DEFAULT_FORKS) < 2
 
     def entry(self, host: str) -> Entry:
         return manifest.entry(OrderJourney, self._item, host, self._inventory)
@@ -81,8 +85,12 @@ class Journey:
             plan = journey_plan.plan(options)
         except (CannotKnow, KeyError):
             return None  # the probe's part says what is wrong with it
+        if "sql" in options["tenants_flag"] and not _certain(self._flagged.get(plan.tenant)):
+            return None  # nothing will be sent
         see = self._follow_see(plan, options) if follow else self._first_see(plan, options)
-        return database_entry(self._item, host, self._inventory, {"see": see, "lead_s": LEAD_S}) if see else None
+        if self._one_by_one:  # whatever is waited for comes after this host's turn, or came before it
+            see = {name: {**one, "wait": False} for name, one in see.items()}
+        return database_entry(self._item, host, self._inventory, {"see": see, "lead_s": LEAD_S, "settle_s": 0.0 if follow else 2 * SETTLE_S}) if see else None
 
     def _first_see(self, plan: Plan, options: Facts) -> Facts:
         see: Facts = {}
@@ -127,18 +135,21 @@ class Journey:
     def _left(plan: Plan, options: Facts) -> Facts:
         return {"observer": options["journey"]["clean"]["see"], "where": plan.left.where, "within_s": min(plan.left.within_s, GONE_S)}
 
+    @property
+    def _flagged(self) -> Facts:
+        return dict(self.facts(self.database).get("flagged") or {}) if self.database else {}
+
     def _act_given(self) -> Facts:
-        facts = self.facts(self.database) if self.database else {}
-        return {"ids": self.ids.as_dict(), "flagged": facts.get("flagged") or {}}
+        return {"ids": self.ids.as_dict(), "flagged": self._flagged}
 
     def _finish_given(self) -> Facts:
         options = self.entry(self.probes[0]).options
         try:
             plan = journey_plan.plan(options)
         except CannotKnow:
-            return {"ids": self.ids.as_dict(), "saved": {}, "rows": [], "abandoned": []}
+            return {**self._act_given(), "saved": {}, "rows": [], "abandoned": []}
         rows = [row for sight in self._sights(FIRST_RUN).values() for row in sight["rows"]]
-        return {"ids": self.ids.as_dict(), "saved": self._saved(plan), "rows": rows, "abandoned": self.abandoned()}
+        return {**self._act_given(), "saved": self._saved(plan), "rows": rows, "abandoned": self.abandoned()}
 
     def _saved(self, plan: Plan) -> Facts:
         """The words that the stages' selects gave, by their columns' names."""
@@ -240,6 +251,11 @@ def shifted(seen: t.Any, skew_s: float) -> t.Any:
     if isinstance(seen, list):
         return [shifted(one, skew_s) for one in seen]
     return seen
+
+
+def _certain(flag: t.Any) -> bool:
+    """Whether the answer to the question for the flag is a number of rows, and not none."""
+    return isinstance(flag, int) and flag > 0
 
 
 def _nothing(host: str) -> Facts:

@@ -30,6 +30,8 @@ from ansible_collections.resto.golive.plugins.module_utils._words import Words
 COPIES = 20
 #: How long it is listened after the last copy, in seconds: a second order or event would come as quickly as the first did.
 SETTLE_S = 1.0
+#: How long what was closed is left as it is, in seconds, where another host looks for it: that host's run does not begin at the very moment ours does.
+HOLD_S = 3.0
 #: How long a webhook may take to answer, in seconds. Meta gives up after about that long and delivers again.
 ANSWER_S = 10.0
 
@@ -78,12 +80,13 @@ def act(options: Options, secrets: Secrets, given: t.Mapping[str, Json]) -> dict
 def finish(options: Options, secrets: Secrets, given: t.Mapping[str, Json]) -> dict[str, Json]:
     """Close the order that was found, and undo everything that this run, and runs that did not come to their end, left behind.
 
-    *given*: ``ids``, ``saved`` (words that the stages' selects gave), ``rows`` (what there is to undo), ``abandoned`` (ids of dead runs).
+    *given*: ``ids``, ``flagged``, ``saved`` (words that the stages' selects gave), ``rows`` (what there is to undo), ``abandoned`` (ids of dead runs).
     Returns ``{sent_at, answer, stages{close: sight}, undone, undo_problems[], cleaned_at, left: sight or None}``.
     """
     found, ids = plan(options), Ids(**given["ids"])
     sessions = Sessions(options, secrets)
     words = {**found.words(options, ids.sent), **given["saved"]}
+    _refuse_unless_flagged(found, options, sessions, words, given)  # cleaning up where nothing was made would harm a real restaurant just the same
     seen: dict[str, Json] = {"sent_at": None, "answer": None, "stages": {}}
     if found.close.words <= set(words) | {"user"}:
         with contextlib.ExitStack() as open_:
@@ -94,6 +97,8 @@ def finish(options: Options, secrets: Secrets, given: t.Mapping[str, Json]) -> d
             if accepted(seen["answer"]):
                 for watch in watches.values():
                     watch.wait(ends)
+                if found.see["close"].kind in ON_HOST:
+                    time.sleep(HOLD_S)
             seen["stages"] = {stage: watch.end() for stage, watch in watches.items()}
     return {**seen, **_clean(found, ids, sessions, options, given)}
 

@@ -58,7 +58,7 @@ class OrderJourney(Check):
         ids = Ids.of(uuid.uuid4().hex)
         given = {"ids": ids.as_dict(), "flagged": {}, "abandoned": [], "saved": {}, "rows": []}
         act = journey_act.guarded(journey_act.act, ctx.options, ctx.secrets, given)
-        finish = journey_act.guarded(journey_act.finish, ctx.options, ctx.secrets, given) if "sent_at" in act else {}
+        finish = journey_act.guarded(journey_act.finish, ctx.options, ctx.secrets, given) if "sent_at" in act else {"problem": act["problem"]}
         return {"act": act, "finish": finish, "sights": {}, "copied_at": act.get("copied_at")}
 
     def judge(self, seen: dict[str, Json], options: Options) -> list[Assertion]:
