@@ -25,7 +25,7 @@ HISTORY: tuple[tuple[str, str, tuple[str, ...], str | None], ...] = (
     (
         "Lay out the package and search its history for secrets",
         "2026-09-01T09:00:00-05:00",
-        ("README.md", ".gitignore", ".github", "requirements.txt", "mypy.ini", "comanda/__init__.py", "comanda/settings.py", "comanda/logs.py"),
+        ("README.md", "Makefile", ".gitignore", ".github", "requirements.txt", "mypy.ini", "comanda/__init__.py", "comanda/settings.py", "comanda/logs.py"),
         None,
     ),
     (

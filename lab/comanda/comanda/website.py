@@ -9,7 +9,7 @@ While the API cannot answer, the last menu seen is shown, and says so.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,9 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.menus = {}
     async with httpx.AsyncClient(base_url=settings.value("COMANDA_API"), timeout=3.0) as client:
         app.state.client = client
+        # So that there is a last menu to show, whatever happens before the first guest comes.
+        with suppress(HTTPException):
+            await _menu(app, settings.value("COMANDA_RESTAURANT"))
         yield
 
 
