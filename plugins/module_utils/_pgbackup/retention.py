@@ -1,0 +1,254 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which backups stay and which go: a pure function, so that everybody who asks gets the same answer (the job, the check, ``--check``).
+
+The policy 7/30/90 reads: the newest copy of each day for 7 days, of each ISO week for 30 days, of each month for 90 days, and of each hour for the last
+24 hours. Rules are ORed, and ages count from the newest good copy, not from now, as with restic's ``--keep-within-daily 7d --keep-within-weekly 30d
+--keep-within-monthly 90d``: where backups stop, nothing ages away, and it is the health check that shouts. On top of it come the rules that restic does not
+have (:func:`_protected`) and the circuit breaker (:func:`_refusals`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+import zoneinfo
+
+#: What a copy can be. Only ``good`` ones (finished, every digest right) are ever counted as a copy.
+STATES = ("good", "failed", "partial")
+
+#: A plan that removes more than this share of the good copies looks like a mistake in the policy or in the clock.
+SHARE_MAX = 0.5
+
+#: One month's last copy goes every month or so, in the ordinary course of 90 days. Two months at once do not.
+MONTHS_MAX = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Backup:
+    """One copy. ``time`` is its snapshot's, in UTC; ``verified_at`` when a drill last brought it back; ``base`` the id of the copy that it builds on."""
+
+    id: str
+    time: datetime.datetime
+    size_bytes: int = 0
+    state: str = "good"
+    system: str = ""
+    verified_at: datetime.datetime | None = None
+    pinned: bool = False
+    base: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """For how long each kind of copy is kept; zero: not at all. Days, weeks and months are those of ``zone``, an IANA name; hours are UTC's."""
+
+    daily_days: int = 7
+    weekly_days: int = 30
+    monthly_days: int = 90
+    hourly_hours: int = 24
+    zone: str = "UTC"
+
+    @property
+    def span_days(self) -> int:
+        """How old the oldest copy gets."""
+        return max(self.daily_days, self.weekly_days, self.monthly_days)
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What happens to one copy, and every reason for it, as codes (:data:`REASONS`)."""
+
+    backup: Backup
+    keep: bool
+    reasons: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Decisions, newest first. ``refusals`` is empty, or says why nothing may be removed without ``force``."""
+
+    decisions: tuple[Decision, ...]
+    refusals: tuple[str, ...]
+
+    def kept(self) -> list[Backup]:
+        return [decision.backup for decision in self.decisions if decision.keep]
+
+    def removed(self) -> list[Backup]:
+        """Return what the rules would let go, whether or not the breaker holds it."""
+        return [decision.backup for decision in self.decisions if not decision.keep]
+
+    def doomed(self, *, force: bool = False) -> list[Backup]:
+        """Return what may be removed now."""
+        return [] if self.refusals and not force else self.removed()
+
+    def lines(self) -> list[str]:
+        """Return the plan as people read it, one line a copy."""
+        return [
+            f"{'keep  ' if decision.keep else 'remove'} {decision.backup.id} {decision.backup.time:%Y-%m-%d %H:%M}Z: "
+            + ", ".join(REASONS[reason] for reason in decision.reasons)
+            for decision in self.decisions
+        ]
+
+
+REASONS = {
+    "newest": "the newest good copy",
+    "newest_verified": "the newest copy that a drill brought back",
+    "pinned": "pinned",
+    "future": "dated in the future: look at the clocks",
+    "in_use": "a restore or a drill is running",
+    "another_cluster": "of another cluster: not ours to remove",
+    "newest_failure": "the newest failure, kept to be looked into",
+    "base": "another kept copy builds on it",
+    "hourly": "last of its hour",
+    "daily": "last of its day",
+    "weekly": "last of its week",
+    "monthly": "last of its month",
+    "failed": "failed or unfinished",
+    "covered": "a newer copy stands for its day, week and month",
+    "expired": "older than the policy",
+}
+
+REFUSALS = {
+    "last_backup_failed": "the last backup failed",
+    "too_many": f"more than {SHARE_MAX:.0%} of the good copies would go",
+    "months_emptied": "more than one month would lose its last copy",
+    "nothing_kept": "no good copy would be left",
+    "empty_policy": "the policy keeps nothing",
+}
+
+
+def plan(
+    backups: t.Iterable[Backup],
+    policy: Policy,
+    now: datetime.datetime,
+    *,
+    system: str = "",
+    in_use_since: datetime.datetime | None = None,
+) -> Plan:
+    """Decide about each of *backups*. The order in which they come does not matter.
+
+    *system* is the live cluster's system identifier: copies that name another one are neither counted nor touched. *in_use_since* is when the oldest running
+    restore or drill began: what is younger stays, because it may be what is being read.
+    """
+    ordered = sorted(backups, key=lambda one: (one.time, one.id), reverse=True)
+    reasons: dict[str, list[str]] = {one.id: [] for one in ordered}
+    if len(reasons) != len(ordered):
+        raise ValueError("two backups have the same id")
+    ours = [one for one in ordered if not (system and one.system and one.system != system)]
+    past = [one for one in ours if one.time <= now]
+    good = [one for one in past if one.state == "good"]
+    for one, reason in (*_protected(ordered, ours, past, good, now, in_use_since), *_by_rule(good, policy)):
+        reasons[one.id].append(reason)
+    _keep_bases(ordered, reasons)
+    decisions = tuple(Decision(one, bool(reasons[one.id]), tuple(reasons[one.id] or _why_not(one, good, policy))) for one in ordered)
+    return Plan(decisions, tuple(_refusals(decisions, past, good, policy)))
+
+
+def _protected(
+    ordered: t.Sequence[Backup],
+    ours: t.Sequence[Backup],
+    past: t.Sequence[Backup],
+    good: t.Sequence[Backup],
+    now: datetime.datetime,
+    in_use_since: datetime.datetime | None,
+) -> t.Iterator[tuple[Backup, str]]:
+    """Yield what no policy may remove."""
+    own = {one.id for one in ours}
+    yield from ((one, "another_cluster") for one in ordered if one.id not in own)
+    yield from ((one, "pinned") for one in ours if one.pinned)
+    yield from ((one, "future") for one in ours if one.time > now)
+    yield from ((one, "newest") for one in good[:1])
+    verified = sorted((one for one in good if one.verified_at), key=lambda one: (one.time, one.id), reverse=True)
+    yield from ((one, "newest_verified") for one in verified[:1])
+    yield from ((one, "newest_failure") for one in [one for one in past if one.state != "good"][:1])
+    if in_use_since is not None:
+        yield from ((one, "in_use") for one in past if one.time >= in_use_since)
+
+
+def _by_rule(good: t.Sequence[Backup], policy: Policy) -> t.Iterator[tuple[Backup, str]]:
+    """Yield the newest copy of every bucket that begins within its rule's window, which ends at the newest good copy."""
+    if not good:
+        return
+    zone = zoneinfo.ZoneInfo(policy.zone)
+    newest = good[0].time.astimezone(zone)
+    rules: tuple[tuple[str, datetime.timedelta, t.Callable[[datetime.datetime], object]], ...] = (
+        ("hourly", datetime.timedelta(hours=policy.hourly_hours), _hour),
+        ("daily", datetime.timedelta(days=policy.daily_days), lambda at: at.astimezone(zone).date()),
+        ("weekly", datetime.timedelta(days=policy.weekly_days), lambda at: at.astimezone(zone).isocalendar()[:2]),
+        ("monthly", datetime.timedelta(days=policy.monthly_days), lambda at: (at.astimezone(zone).year, at.astimezone(zone).month)),
+    )
+    for name, window, bucket in rules:
+        # Days are counted on the wall's clock (a day has 23 to 25 hours), hours on UTC's.
+        edge = good[0].time - window if name == "hourly" else (newest - window).astimezone(datetime.UTC)
+        last: object = None
+        for one in good:
+            if one.time > edge and bucket(one.time) != last:
+                last = bucket(one.time)
+                yield one, name
+
+
+def _hour(at: datetime.datetime) -> object:
+    return at.astimezone(datetime.UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _keep_bases(ordered: t.Sequence[Backup], reasons: dict[str, list[str]]) -> None:
+    """Keep what kept copies build on, down to the full one."""
+    bases = {one.id: one.base for one in ordered}
+    for one in [one for one in ordered if reasons[one.id]]:
+        base = one.base
+        while base in reasons and "base" not in reasons[base]:
+            reasons[base].append("base")
+            base = bases[base]
+
+
+def _why_not(one: Backup, good: t.Sequence[Backup], policy: Policy) -> list[str]:
+    if one.state != "good":
+        return ["failed"]
+    return ["expired" if (good[0].time - one.time).days >= policy.span_days else "covered"]
+
+
+def _refusals(decisions: t.Sequence[Decision], past: t.Sequence[Backup], good: t.Sequence[Backup], policy: Policy) -> t.Iterator[str]:
+    """Yield why a person should look before anything goes."""
+    kept = {decision.backup.id for decision in decisions if decision.keep}
+    going = [one for one in good if one.id not in kept]
+    if policy.span_days <= 0:
+        yield "empty_policy"
+    if not any(decision.keep is False for decision in decisions):
+        return
+    if not good:
+        yield "nothing_kept"
+    if past and past[0].state != "good":
+        yield "last_backup_failed"
+    if len(going) > SHARE_MAX * len(good):
+        yield "too_many"
+    zone = zoneinfo.ZoneInfo(policy.zone)
+    months = {one.id: one.time.astimezone(zone).strftime("%Y-%m") for one in good}
+    if len({months[one.id] for one in going} - {months[one.id] for one in good if one.id in kept}) > MONTHS_MAX:
+        yield "months_emptied"
+
+
+def pgbackrest_settings(policy: Policy, repositories: int = 1) -> dict[str, str]:
+    """Return the pgBackRest settings that keep at least what *policy* keeps.
+
+    pgBackRest only knows how many fulls, or for how many days; by days it also keeps one full that is older (its documentation, "repo-retention-full-type").
+    One repository keeps all fulls for the whole span. With two, the near one keeps the days and the far one the span.
+    """
+    spans = [policy.span_days] if repositories == 1 else [policy.daily_days, *[policy.span_days] * (repositories - 1)]
+    settings = {}
+    for number, days in enumerate(spans, 1):
+        settings[f"repo{number}-retention-full-type"] = "time"
+        settings[f"repo{number}-retention-full"] = str(days)
+    return settings
+
+
+def restic_arguments(policy: Policy) -> list[str]:
+    """Return the arguments of ``restic forget`` that mean the same; hours, which restic counts on the wall's clock, differ where a clock is put back."""
+    windows = (
+        ("hourly", f"{policy.hourly_hours}h"),
+        ("daily", f"{policy.daily_days}d"),
+        ("weekly", f"{policy.weekly_days}d"),
+        ("monthly", f"{policy.monthly_days}d"),
+    )
+    return [word for name, window in windows if int(window[:-1]) > 0 for word in (f"--keep-within-{name}", window)]
