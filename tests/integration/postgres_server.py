@@ -88,3 +88,39 @@ def cluster(*arguments: str) -> t.Iterator[Cluster]:
         if made is not None:
             made.stop()
         shutil.rmtree(home)
+
+
+#: A shop as the traps like it: row level security without an exception for owners, a column called like an alias, sequences, a domain, odd values.
+SHOP = (
+    "create role shop_owner login",
+    "create role shop_app login password 'not-a-secret'",
+    "create role golive_backup login bypassrls",
+    "grant pg_read_all_data, pg_monitor to golive_backup",
+    "grant select on pg_catalog.pg_authid to golive_backup",
+    'create role "Odd Name"',
+    "create database shop owner shop_owner",
+)
+SHOP_TABLES = (
+    "create schema golive authorization golive_backup",
+    "create table golive.canary (at timestamptz not null, nonce text not null)",
+    "alter table golive.canary owner to golive_backup",
+    "set role shop_owner",
+    "create table tenants (id int primary key, name text not null)",
+    "create table orders (id bigserial primary key, tenant int not null references tenants, amount_minor int not null, note text, body jsonb, t timestamptz,"
+    " raw bytea, part float8, created_at timestamptz not null default now())",
+    "create index on orders (tenant, created_at)",
+    "alter table orders enable row level security",
+    "alter table orders force row level security",
+    "create policy own on orders using (tenant = coalesce(nullif(current_setting('shop.tenant', true), ''), '1')::int)",
+    "grant select, insert, update on all tables in schema public to shop_app",
+    "grant usage on all sequences in schema public to shop_app",
+    "reset role",
+    "insert into tenants select i, 'Tenant ' || i from generate_series(1, 10) i",
+    "insert into orders (tenant, amount_minor, note, body, t, raw, part) select 1 + i % 10, i * 10, 'Ñandú 🍕 ' || i, jsonb_build_object('n', i), now(),"
+    " decode(md5(i::text), 'hex'), i / 3.0 from generate_series(1, 100) i",
+)
+
+
+def make_shop(server: Cluster) -> None:
+    server.sql(*SHOP)
+    server.sql(*SHOP_TABLES, database="shop")

@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program that the timer starts: one backup, carried to the second place, remembered, and told to the node exporter.
+
+Usage: ``python3 golive_backup.pyz run|look CONFIG``. Runs as the backup's own OS user.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+import pathlib
+import shutil
+import sys
+import time
+import typing as t
+
+from . import dump, files, look, offsite
+from .programs import Failed
+
+Json = t.Any
+
+#: The job ends with this when another one is at work (EX_TEMPFAIL of sysexits.h).
+BUSY = 75
+
+
+@contextlib.contextmanager
+def lock(directory: pathlib.Path) -> t.Iterator[bool]:
+    """Hold the directory's lock, or say that somebody else does. The kernel lets it go with whoever holds it, however that ends."""
+    with (directory / files.LOCK).open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def back_up(config: t.Mapping[str, Json]) -> dict[str, Json]:
+    """Do the whole job and return what the history says of it. The caller holds the lock."""
+    directory = pathlib.Path(config["directory"])
+    started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
+    line: dict[str, Json] = {"started_at": started.isoformat(), "ok": False, "id": None, "snapshot": None}
+    try:
+        sweep(directory)
+        made = dump.take(config, started)
+        line.update(id=made["id"], at=made["at"], archive_bytes=made["archive_bytes"], restored_bytes=made["restored_bytes"])
+        line["dump_s"] = round(time.monotonic() - clock, 1)
+        if config.get("offsite"):
+            line["snapshot"] = offsite.send(config, made["id"], made)
+        line["ok"] = True
+    except Failed as problem:
+        line.update(phase=problem.phase, why=str(problem))
+    line["seconds"] = round(time.monotonic() - clock, 1)
+    files.remember(directory, line)
+    if line["ok"]:
+        thin(directory, int(config.get("keep_local") or 2))
+    if config.get("textfile"):
+        tell(pathlib.Path(config["textfile"]), files.history(directory))
+    return line
+
+
+def sweep(directory: pathlib.Path) -> None:
+    """Remove what a killed job left. The lock is ours, so nobody is writing it."""
+    for path in directory.glob(f"{files.PARTIAL}*"):
+        shutil.rmtree(path)
+
+
+def thin(directory: pathlib.Path, keep: int) -> None:
+    """Keep the newest local copies; the repository keeps the others, by its own rules. Only what was carried there goes."""
+    carried = {line["id"] for line in files.history(directory) if line.get("snapshot")}
+    for name in files.listed(directory)[keep:]:
+        if name in carried:
+            shutil.rmtree(directory / name)
+
+
+def tell(textfile: pathlib.Path, history: list[dict[str, Json]]) -> None:
+    """Write the node exporter's file: whole, then under its name."""
+    good = [line for line in history if line["ok"]]
+    last = history[-1]
+    values = {
+        "golive_backup_last_attempt_timestamp_seconds": moment(last["started_at"]),
+        "golive_backup_last_attempt_ok": int(last["ok"]),
+        "golive_backup_duration_seconds": last["seconds"],
+    }
+    if good:
+        values["golive_backup_last_success_timestamp_seconds"] = moment(good[-1]["at"])
+        values["golive_backup_size_bytes"] = good[-1]["archive_bytes"]
+        values["golive_backup_database_bytes"] = good[-1]["restored_bytes"]
+    lines = [f"# TYPE {name} gauge\n{name} {value}\n" for name, value in values.items()]
+    fresh = textfile.with_suffix(".new")
+    fresh.write_text("".join(lines), encoding="utf-8")
+    fresh.chmod(0o644)
+    os.replace(fresh, textfile)
+
+
+def moment(text: str) -> float:
+    return datetime.datetime.fromisoformat(text).timestamp()
+
+
+def main(argv: t.Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Back up PostgreSQL with its manifest, or say what is there.")
+    parser.add_argument("do", choices=["run", "look", "begin"])
+    parser.add_argument("config", type=pathlib.Path)
+    asked = parser.parse_args(argv)
+    config = json.loads(asked.config.read_text(encoding="utf-8"))
+    os.umask(0o077)
+    if asked.do == "look":
+        json.dump(look.look(config), sys.stdout, default=str)
+        return 0
+    if asked.do == "begin":
+        try:
+            made = offsite.begin(config)
+        except offsite.Refused as problem:
+            json.dump({"refused": problem.name, "why": str(problem)}, sys.stdout)
+            return 1
+        json.dump({"made": made}, sys.stdout)
+        return 0
+    with lock(pathlib.Path(config["directory"])) as ours:
+        if not ours:
+            print("another backup is running", file=sys.stderr)
+            return BUSY
+        line = back_up(config)
+    print(json.dumps(line, default=str), file=sys.stdout if line["ok"] else sys.stderr)
+    return 0 if line["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The second place: an encrypted restic repository on another machine (sftp, S3, REST). Its password comes from a file, never from an argument."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import typing as t
+
+from . import files, programs
+from .programs import Failed
+
+Json = t.Any
+
+TAG = "golive"
+
+#: What restic says, and what it means: (words, name). In lower case; the first that fits is told.
+COMPLAINTS: tuple[tuple[str, str], ...] = (
+    ("wrong password or no key found", "password_rotated"),
+    ("is there a repository at the following location", "no_repository"),
+    ("unable to open config file", "no_repository"),
+    ("permission denied (publickey", "login_refused"),
+    ("host key verification failed", "host_key"),
+    ("no route to host", "unreachable"),
+    ("connection refused", "unreachable"),
+    ("could not resolve", "unreachable"),
+    ("connection timed out", "unreachable"),
+    ("unable to create lock", "locked"),
+    ("repository is already locked", "locked"),
+    ("no space left", "full"),
+)
+
+
+class Refused(Failed):
+    """restic did not do it; ``name`` says what that means, ``other`` where nobody knows."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("offsite", why)
+        self.name = next((name for words, name in COMPLAINTS if words in why.lower()), "other")
+
+
+def restic(config: t.Mapping[str, Json], *arguments: str, cwd: str | None = None, user: str | None = None) -> str:
+    """Run restic on the configured repository and return what it said. Raises :class:`Refused`."""
+    place = config["offsite"]
+    argv = ["restic", "--repo", place["repository"], "--password-file", place["password_file"], *place.get("options", ()), *arguments]
+    try:
+        return programs.run("offsite", argv, env=_extra(place), cwd=cwd, user=user)
+    except Failed as problem:
+        raise Refused(str(problem)) from None
+
+
+def _extra(place: t.Mapping[str, Json]) -> dict[str, str]:
+    """Return the credentials of an object store: lines NAME=value of a file that only the job's user reads."""
+    path = place.get("environment_file")
+    if not path or not pathlib.Path(path).exists():
+        return {}
+    lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def begin(config: t.Mapping[str, Json]) -> bool:
+    """Make the repository where there is none. Return whether it was made."""
+    try:
+        restic(config, "cat", "config", "--quiet")
+    except Refused as problem:
+        if problem.name != "no_repository":
+            raise
+        restic(config, "init")
+        return True
+    return False
+
+
+def send(config: t.Mapping[str, Json], name: str, made: t.Mapping[str, Json]) -> str:
+    """Carry the backup *name* there and return the snapshot's id. The folder is read from inside, so that no path of this host is in the snapshot's tree."""
+    folder = pathlib.Path(config["directory"]) / name
+    tags = [f"--tag={TAG}", f"--tag=id:{name}", f"--tag=system:{made['system_identifier']}"]
+    said = restic(config, "backup", "--json", f"--host={config['name']}", *tags, ".", cwd=str(folder))
+    for line in said.splitlines():
+        told = json.loads(line)
+        if told.get("message_type") == "summary":
+            return str(told["snapshot_id"])
+    raise Refused("restic ended without a summary")
+
+
+def stored(config: t.Mapping[str, Json], user: str | None = None) -> list[dict[str, Json]]:
+    """Return what the repository holds of this host, newest first, each as ``{snapshot, id, system_identifier, at}``."""
+    said = restic(config, "snapshots", "--json", "--no-lock", f"--host={config['name']}", f"--tag={TAG}", user=user)
+    found = []
+    for snapshot in json.loads(said) or ():
+        tags = dict(tag.split(":", 1) for tag in snapshot.get("tags") or () if ":" in tag)
+        if files.ID.match(tags.get("id", "")):
+            found.append({"snapshot": snapshot["id"], "id": tags["id"], "system_identifier": tags.get("system", ""), "at": snapshot["time"]})
+    return sorted(found, key=lambda one: str(one["id"]), reverse=True)

@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The programs that the job and the drill start: PostgreSQL's own and restic. Argument lists only; no secret ever stands among them."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import typing as t
+
+
+class Failed(Exception):
+    """A step did not work. ``phase`` says which, ``str()`` says why in the program's own last words."""
+
+    def __init__(self, phase: str, why: str) -> None:
+        super().__init__(why)
+        self.phase = phase
+
+
+def last_words(text: str, limit: int = 400) -> str:
+    """Return the end of what a program complained about, on one line."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    return " | ".join(lines[-3:])[-limit:]
+
+
+def run(
+    phase: str, argv: t.Sequence[str | pathlib.Path], *, env: t.Mapping[str, str] | None = None, user: str | None = None, cwd: str | None = None, ok: int = 0
+) -> str:
+    """Run one program to its end and return what it said. Raises :class:`Failed` unless it ended with *ok*."""
+    words = [str(word) for word in argv]
+    try:
+        done = subprocess.run(words, check=False, capture_output=True, text=True, errors="replace", env=environment(env), user=user, cwd=cwd)
+    except OSError as problem:
+        raise Failed(phase, f"{words[0]}: {problem.strerror}") from None
+    if done.returncode != ok:
+        raise Failed(phase, f"{os.path.basename(words[0])} ended with {done.returncode}: {last_words(done.stderr or done.stdout)}")
+    return done.stdout
+
+
+def environment(more: t.Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the child's environment: nothing of a PG* variable that the caller happens to have may choose another server."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return {**own, "LC_ALL": "C.UTF-8", **(more or {})}
+
+
+def postgres(program: str, major: int) -> pathlib.Path:
+    """Return *program* of the given major version: Debian's and PGDG's places, else the one on ``PATH`` if it is of that version. Raises :class:`Failed`."""
+    for place in (f"/usr/lib/postgresql/{major}/bin", f"/usr/pgsql-{major}/bin"):
+        path = pathlib.Path(place) / program
+        if path.is_file():
+            return path
+    found = shutil.which(program)
+    if found and version(pathlib.Path(found)) // 10000 == major:
+        return pathlib.Path(found)
+    raise Failed("preflight", f"{program} of PostgreSQL {major} is not on this host")
+
+
+def version(program: pathlib.Path) -> int:
+    """Return a program's version as the server counts them: 150018 is 15.18. Raises :class:`Failed`."""
+    found = re.search(r"(\d+)\.(\d+)|(\d+)(?:devel|beta|rc)", run("preflight", [program, "--version"]))
+    if not found:
+        raise Failed("preflight", f"{program} does not say its version")
+    return int(found[1] or found[3]) * 10000 + int(found[2] or 0)
