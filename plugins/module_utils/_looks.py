@@ -10,7 +10,7 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.resto.golive.plugins.module_utils import _requests, _words
+from ansible_collections.resto.golive.plugins.module_utils import _provider_record, _requests, _words
 from ansible_collections.resto.golive.plugins.module_utils._check import CannotKnow
 from ansible_collections.resto.golive.plugins.module_utils._http import Stream
 from ansible_collections.resto.golive.plugins.module_utils._observers import Observer
@@ -137,7 +137,9 @@ def websocket(observer: Observer, sessions: Sessions, words: Words) -> t.Iterato
 @contextlib.contextmanager
 def opened(observer: Observer, sessions: Sessions, words: Words) -> t.Iterator[Look]:
     """Lend the look of an *observer* that is looked at from here, for the length of a ``with``. Raises ``CannotKnow``."""
-    if observer.kind == "http":
+    if observer.kind == "provider":
+        yield _provider_record.opened(observer, sessions, sessions.providers)
+    elif observer.kind == "http":
         yield http(observer, sessions)
     elif observer.kind in ("sse", "websocket"):
         with (sse if observer.kind == "sse" else websocket)(observer, sessions, words) as look:

@@ -12,7 +12,7 @@ import dataclasses
 import time
 import typing as t
 
-from ansible_collections.resto.golive.plugins.module_utils import _observers
+from ansible_collections.resto.golive.plugins.module_utils import _observers, _postgres
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, Check, Context, Json, Options
 from ansible_collections.resto.golive.plugins.module_utils._sql import Reader
 from ansible_collections.resto.golive.plugins.module_utils._watch import PAUSE_S, Sight
@@ -41,18 +41,11 @@ class DatabaseObservers(Part):
     name = "database_observers"
     vantage = "postgres"
     timeout_s = 75.0
-    options = {
-        "host": {"type": "str", "variable": "postgres_host"},
-        "port": {"type": "int", "variable": "postgres_port"},
-        "user": {"type": "str", "variable": "postgres_user"},
-        "database": {"type": "str", "variable": "postgres_database", "required": True, "example": "postgres_database: comanda"},
-        "password": {"type": "str", "secret": True, "variable": "postgres_password"},
-        "given": {"type": "dict", "default": {}},
-    }
+    options = {**_postgres.CONNECTION, "given": {"type": "dict", "default": {}}}
 
     def observe(self, ctx: Context) -> dict[str, Json]:
         given = ctx.options["given"]
-        reader = Reader(ctx.options, ctx.secrets.get("password"))
+        reader = Reader(ctx.options, ctx.secrets)
         try:
             sights = {}
             for name, one in given["see"].items():

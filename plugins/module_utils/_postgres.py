@@ -104,6 +104,16 @@ class Session:
                 self._connection.rollback()
             raise refusal(problem, *self._named) from None
 
+    def anew(self) -> None:
+        """End the snapshot: what is asked next sees what is there then."""
+        with contextlib.suppress(*self._errors):
+            self._connection.rollback()
+
+    @property
+    def over(self) -> bool:
+        """Whether the server has ended the session."""
+        return bool(self._connection.closed or self._connection.broken)
+
     def row(self, sql: t.Any, parameters: t.Any = None) -> dict[str, Json]:
         """Return the one row of a query. None, or several, is an odd answer."""
         found = self.rows(sql, parameters)

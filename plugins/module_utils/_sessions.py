@@ -89,6 +89,7 @@ class Sessions:
         self._options = options
         self._secrets = secrets
         self.declared: t.Mapping[str, Json] = options.get("requests") or {}
+        self.providers: t.Mapping[str, Json] = options.get("providers") or {}
         self._logins: dict[tuple[str, str], Login] = {}
         self._locks: dict[tuple[str, str], threading.Lock] = {}
         self._lock = threading.Lock()

@@ -5,64 +5,46 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
 import typing as t
 
-from ansible_collections.resto.golive.plugins.module_utils import _words
-from ansible_collections.resto.golive.plugins.module_utils._check import CannotKnow, Json
+from ansible_collections.resto.golive.plugins.module_utils import _postgres, _words
+from ansible_collections.resto.golive.plugins.module_utils._check import CannotKnow, Json, Options
 from ansible_collections.resto.golive.plugins.module_utils._observers import Observer
 from ansible_collections.resto.golive.plugins.module_utils._watch import Found
 from ansible_collections.resto.golive.plugins.module_utils._words import Words
 
 #: Deadline of one statement, in seconds (inventory contract, section 3.2).
 STATEMENT_S = 5
-CONNECT_S = 5
-#: Rows that are read at most: an observer counts a few, not a table.
+#: Rows that are kept at most: an observer counts a few, not a table.
 ROWS = 1000
 
 
 class Reader:
     """A session that can only read. Not for several threads at once."""
 
-    def __init__(self, connection: t.Mapping[str, Json], password: str | None = None) -> None:
-        """*connection* has ``host port user database`` where they are declared; without a host it is the local socket."""
-        self._asked = {name: connection.get(key) for name, key in (("host", "host"), ("port", "port"), ("user", "user"), ("dbname", "database"))}
-        self._password = password
-        self._open: t.Any = None
+    def __init__(self, options: Options, secrets: t.Mapping[str, str]) -> None:
+        """*options* are those of ``_postgres.CONNECTION``."""
+        self._options = options
+        self._secrets = secrets
+        self._stack = contextlib.ExitStack()
+        self._session: _postgres.Session | None = None
 
     def rows(self, query: str, words: Words, where: str = "") -> list[dict[str, Json]]:
-        """Return what *query* selects, with its words bound. Raises ``CannotKnow``."""
-        try:
-            import psycopg
-            import psycopg.rows
-        except ImportError:
-            raise CannotKnow("common.library_missing", library="psycopg", package="python3-psycopg") from None
+        """Return what *query* selects now, with its words bound. Raises ``CannotKnow``."""
         statement = _words.select(query, where)
         for word in _words.missing(query, words):
             raise CannotKnow("request.word_unknown", word=word, where=where, known=", ".join(sorted(words)))
+        if self._session is None or self._session.over:
+            self.close()
+            self._session = self._stack.enter_context(_postgres.connect(self._options, self._secrets, statement_s=STATEMENT_S))
         try:
-            if self._open is None or self._open.closed:
-                given = {name: value for name, value in self._asked.items() if value is not None}
-                self._open = psycopg.connect(**given, password=self._password, connect_timeout=CONNECT_S, application_name="resto.golive")
-                self._open.read_only = True
-            with self._open.cursor(row_factory=psycopg.rows.dict_row) as cursor:
-                cursor.execute(f"set local statement_timeout = '{STATEMENT_S}s'")
-                cursor.execute(statement, {name: words[name] for name in _words.names(query)})
-                return [{name: _plain(value) for name, value in row.items()} for row in cursor.fetchmany(ROWS)]
-        except psycopg.errors.QueryCanceled:
-            raise CannotKnow("observer.sql_timeout", where=where, seconds=STATEMENT_S) from None
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise CannotKnow("observer.sql_denied", where=where, message=str(error.diag.message_primary)) from None
-        except psycopg.errors.Error as error:
-            primary = error.diag.message_primary
-            if primary is None:  # no word from a server: there was no session; psycopg's own words name the address, never the password
-                self.close()
-                raise CannotKnow("observer.sql_connection", "unreachable", where=where, message=" ".join(str(error).split())[:200]) from None
-            raise CannotKnow("observer.sql_refused", where=where, message=primary[:200]) from None
+            found = self._session.rows(statement, {name: words[name] for name in _words.names(query)})
         finally:
-            if self._open is not None and not self._open.closed:
-                self._open.rollback()
+            self._session.anew()
+        return [{name: _plain(value) for name, value in row.items()} for row in found[:ROWS]]
 
     def look(self, observer: Observer) -> t.Callable[[Words], Found]:
         """Return the look of an observer of the kind ``sql``."""
@@ -76,9 +58,8 @@ class Reader:
         return look
 
     def close(self) -> None:
-        if self._open is not None:
-            self._open.close()
-            self._open = None
+        self._stack.close()
+        self._session = None
 
 
 def _plain(value: t.Any) -> Json:

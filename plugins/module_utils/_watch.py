@@ -54,6 +54,11 @@ class Sight:
         return int(self._seen["count"])
 
     @property
+    def blind(self) -> bool:
+        """Whether no look has been possible yet."""
+        return not self._seen["looks"]
+
+    @property
     def satisfied(self) -> bool:
         """Whether it need not be waited for any more: it was there often enough, or, where it has to be gone, the last look found nothing."""
         if self.observer.none:
@@ -66,7 +71,8 @@ class Sight:
         seen = self._seen
         try:
             found = self._look(self._words)
-            seen["never"] = max(seen["never"], self._look(self._never).count) if self._never is not None else 0
+            if self._never is not None:
+                seen["never"] = max(seen["never"], self._look(self._never).count)
         except CannotKnow as problem:
             seen["problem"] = {"code": problem.code, "status": problem.status, "params": problem.params}
             return
@@ -81,6 +87,11 @@ class Sight:
             seen["rows"] = [dict(row) for row in found.rows[:20]]
         elif seen["first_seen"] is None:
             seen["last_absent"] = begun
+
+    def before(self) -> None:
+        """Look once before anything was sent: what is there already is no effect of it."""
+        self.once()
+        self._seen["never"] = max(int(self._seen["never"]), self.count)
 
     def seen(self) -> dict[str, Json]:
         """Return ``{first_look, last_look, first_seen, last_seen, last_absent, looks, count, most, never, rows, problem}``.

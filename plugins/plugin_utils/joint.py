@@ -31,6 +31,8 @@ from ansible_collections.resto.golive.plugins.plugin_utils.manifest import Entry
 #: The playbooks register what each host's first and second run returned under these names.
 FIRST_RUN, SECOND_RUN = "golive_first", "golive_second"
 DATABASE_GROUP = "postgres"
+#: An item of that section: its variables say how the database is reached.
+DATABASE_ITEM = "postgres.monitoring"
 #: Where a run notes the ids that it is about to send, until what they made is gone again.
 IDS = "cids"
 
@@ -90,7 +92,7 @@ class Journey:
         see = self._follow_see(plan, options) if follow else self._first_see(plan, options)
         if self._one_by_one:  # whatever is waited for comes after this host's turn, or came before it
             see = {name: {**one, "wait": False} for name, one in see.items()}
-        return database_entry(self._item, host, self._inventory, {"see": see, "lead_s": LEAD_S, "settle_s": 0.0 if follow else 2 * SETTLE_S}) if see else None
+        return database_entry(host, self._inventory, {"see": see, "lead_s": LEAD_S, "settle_s": 0.0 if follow else 2 * SETTLE_S}) if see else None
 
     def _first_see(self, plan: Plan, options: Facts) -> Facts:
         see: Facts = {}
@@ -262,15 +264,16 @@ def _nothing(host: str) -> Facts:
     return {"code": "order_journey.no_part", "status": "error", "params": {"host": host}}
 
 
-def database_entry(item: catalogue.Item, host: str, inventory: manifest.Inventory, given: Facts) -> Entry:
-    """Return the part of *host* that looks into the database. Its variables are the host's own: ``postgres_host``, ``postgres_user``, …"""
-    found = manifest.entry(DatabaseObservers, item, host, inventory, own=True)
+def database_entry(host: str, inventory: manifest.Inventory, given: Facts) -> Entry:
+    """Return the part of *host* that looks into the database. Its variables are those of the section ``postgres``, on the host itself."""
+    found = manifest.entry(DatabaseObservers, catalogue.items()[DATABASE_ITEM], host, inventory, own=True)
     return dataclasses.replace(found, options={**found.options, "given": given}, targets=[("host", host)])
 
 
 def database_user(options: Facts) -> str | None:
     """Return the OS user that the database's local socket knows (peer authentication), or None where it is reached by its address."""
-    return None if options.get("host") else str(options.get("user") or "postgres")
+    host = str(options.get("host") or "/")
+    return str(options.get("user") or "postgres") if host.startswith("/") else None
 
 
 def flag_entry(task_vars: engine.TaskVars, host: str) -> Entry | None:
@@ -284,7 +287,7 @@ def flag_entry(task_vars: engine.TaskVars, host: str) -> Entry | None:
         return None
     words = {key: {"cid": "", **tenant_words(tenants, key)} for key in tenants}
     see = {key: {"observer": flag, "where": "golive_tenants_flag", "within_s": 5, "words": words[key], "wait": False} for key in tenants}
-    return database_entry(catalogue.items()[OrderJourney.items[0]], host, inventory, {"see": see, "lead_s": 0})
+    return database_entry(host, inventory, {"see": see, "lead_s": 0})
 
 
 def flags(seen: Facts, tenants: t.Iterable[str]) -> Facts:

@@ -23,7 +23,7 @@ from ansible_collections.resto.golive.plugins.module_utils._inbound import Inbou
 from ansible_collections.resto.golive.plugins.module_utils._observers import ON_HOST
 from ansible_collections.resto.golive.plugins.module_utils._requests import Request
 from ansible_collections.resto.golive.plugins.module_utils._sessions import Sessions, Unexpected
-from ansible_collections.resto.golive.plugins.module_utils._watch import Watch
+from ansible_collections.resto.golive.plugins.module_utils._watch import Found, Watch
 from ansible_collections.resto.golive.plugins.module_utils._words import Words
 
 #: How many copies of one event arrive at once. Providers deliver at least once, and what was late comes in bursts.
@@ -68,7 +68,8 @@ def act(options: Options, secrets: Secrets, given: t.Mapping[str, Json]) -> dict
         seen["answer"] = send()
         if accepted(seen["answer"]):
             for stage, watch in watches.items():
-                watch.wait(ends[stage])
+                if not watch.blind:
+                    watch.wait(ends[stage])
             seen["copies"] = [send()]
             seen["race"] = _at_once(race)
             seen["copied_at"] = time.time()
@@ -96,7 +97,8 @@ def finish(options: Options, secrets: Secrets, given: t.Mapping[str, Json]) -> d
             seen["answer"] = _answer(lambda: sessions.send(found.close, words)[0].status)
             if accepted(seen["answer"]):
                 for watch in watches.values():
-                    watch.wait(ends)
+                    if not watch.blind:
+                        watch.wait(ends)
                 if found.see["close"].kind in ON_HOST:
                     time.sleep(HOLD_S)
             seen["stages"] = {stage: watch.end() for stage, watch in watches.items()}
@@ -122,13 +124,21 @@ def accepted(answer: Json) -> bool:
 
 
 def _watching(open_: contextlib.ExitStack, found: Plan, stages: t.Iterable[str], sessions: Sessions, words: Words, never: Words) -> dict[str, Watch]:
-    """Open what is looked at from here and begin to watch it. Each has looked once before anything is sent."""
+    """Open what is looked at from here and begin to watch it; each has looked once before anything is sent. What cannot be opened troubles its own stage."""
     watches = {}
     for stage, observer in found.on_probe(stages).items():
-        look = open_.enter_context(_looks.opened(observer, sessions, words))
-        watches[stage] = Watch(observer, look, words, never)
-        watches[stage].once()
+        try:
+            look = open_.enter_context(_looks.opened(observer, sessions, words))
+        except CannotKnow as problem:
+            look = functools.partial(_again, problem)
+        # An observer without the run's id has nothing to look for that was never sent; what it sees before the act is held against it all the same.
+        watches[stage] = Watch(observer, look, words, never if {"cid", "event_id"} & observer.words else None)
+        watches[stage].before()
     return {stage: watch.start() for stage, watch in watches.items()}
+
+
+def _again(problem: CannotKnow, words: Words) -> Found:
+    raise problem
 
 
 def _sender(message: Inbound | Request, options: Options, secrets: Secrets, sessions: Sessions, words: Words) -> Send:

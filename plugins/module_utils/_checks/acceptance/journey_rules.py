@@ -17,6 +17,8 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.acceptance.jo
 
 #: Between a look that saw nothing and the next that saw it may lie this much; more, and nobody was watching at that moment. In seconds.
 GAP_S = 1.0
+#: Problems of looking that are the system's own no: who has logged in and is then refused, or cut off, is a restaurant that sees nothing.
+_OWN_NO = frozenset({"observer.sse_refused", "observer.websocket_refused", "observer.stream_ended"})
 #: Kinds of no answer that may be the probe's own fault.
 _OWN_FAULT = ("no_route", "resolver", "unknown")
 
@@ -166,7 +168,7 @@ def _refused(stage: str, code: str, answer: Seen) -> Assertion:
 
 
 def _told(problem: Seen, stage: str, source: str) -> Assertion:
-    return Assertion(problem["status"], problem["code"], problem["params"], source=source, item=_item(stage))
+    return Assertion("fail" if problem["code"] in _OWN_NO else problem["status"], problem["code"], problem["params"], source=source, item=_item(stage))
 
 
 def _not_reached(stage: str, broken: str) -> Assertion:

@@ -23,7 +23,7 @@ _EXAMPLE = """acceptance_journey:
   reply: {see: {provider: whatsapp, to: "{phone}", contains: "{cid}"}, within_s: 10}
   order: {see: {sql: "select id as order from orders where cid = {cid}"}, within_s: 10}
   panel: {see: {sse: "admin:/api/events", as: employee, contains: "{cid}"}, within_s: 5}
-  close: {send: close, see: {provider: whatsapp, to: "{phone}", template: order_ready}, within_s: 30}
+  close: {send: close, see: {provider: whatsapp, to: "{phone}", template: order_ready, contains: "{cid}"}, within_s: 30}
   clean: {undo: forget, see: {sql: "select cid from orders where cid like 'golive-%' and (cid = any({cids}) or created_at < {before})"}}"""
 
 #: What the journey needs to know; all of it is said once for the whole system.

@@ -195,7 +195,42 @@ def test_what_only_a_database_shows_is_not_known_here(walk: Walk, options: dict[
     assert walk() == {**WELL, "order": "error nobody_looked"}
 
 
-def test_a_password_that_is_wrong_stops_it_before_anything_is_sent(walk: Walk, monkeypatch: pytest.MonkeyPatch, kitchen: Kitchen) -> None:
+def test_a_login_that_fails_troubles_the_stages_that_need_it(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SECRETS, "logins.owner.password", "wrong")
-    assert walk() == dict.fromkeys(STAGES, "error request.login_refused")
-    assert not kitchen.events
+    assert walk() == {**WELL, "panel": "error request.login_refused", "close": "error request.login_refused"}
+
+
+def test_a_channel_that_is_refused_after_logging_in_is_a_failure(walk: Walk, options: dict[str, t.Any], shop: shops.Shop) -> None:
+    shop.hooks["GET", "/api/events"] = lambda request, body: request.answer(502, {})
+    assert walk() == {**WELL, "panel": "fail observer.sse_refused"}
+
+
+def calls(shop: shops.Shop, kitchen: Kitchen, *extra: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    """A simulator's record: what was sent to the guest, and what was there before."""
+    made = [
+        {"at": f"{cid} {number}", "method": "POST", "path": "/1/messages", "body": json.dumps({"to": "570000000001", "text": {"body": f"ok {cid}"}})}
+        for cid, count in kitchen.made["replies"].items()
+        for number in range(count)
+    ]
+    return [*extra, *made]
+
+
+OLD = {"at": "before", "method": "POST", "path": "/1/messages", "body": {"to": "570000000001", "template": {"name": "order_ready"}}}
+
+
+def test_what_a_provider_was_asked_to_send(walk: Walk, options: dict[str, t.Any], shop: shops.Shop, kitchen: Kitchen, port: int) -> None:
+    shop.hooks["GET", "/_golive/calls"] = lambda request, body: request.answer(200, calls(shop, kitchen, OLD))
+    options["providers"]["whatsapp"]["api"] = f"https://localhost:{port}"
+    options["journey"]["reply"]["see"] = {"provider": "whatsapp", "to": "{phone}", "contains": "{cid}"}
+    options["journey"]["close"]["see"] = {"provider": "whatsapp", "to": "{phone}", "template": "order_ready"}
+    assert walk() == {**WELL, "close": "fail not_seen"}  # the one in the record was there before
+
+
+@pytest.mark.parametrize(("status", "document", "wanted"), [(404, {}, "error observer.no_record"), (200, {"calls": []}, "error observer.no_record")])
+def test_a_vendor_keeps_no_record(walk: Walk, options: dict[str, t.Any], shop: shops.Shop, port: int, status: int, document: t.Any, wanted: str) -> None:
+    shop.hooks["GET", "/_golive/calls"] = lambda request, body: request.answer(status, document)
+    options["providers"]["whatsapp"]["api"] = f"https://localhost:{port}"
+    options["journey"]["reply"]["see"] = {"provider": "whatsapp", "to": "{phone}", "contains": "{cid}"}
+    assert walk() == {**WELL, "reply": wanted}
+    del options["providers"]["whatsapp"]["api"]
+    assert walk() == {**WELL, "reply": "error request.provider_without_record"}

@@ -100,7 +100,7 @@ def test_an_error_page_proves_no_absence(options: Options) -> None:
 
 
 def test_a_look_that_fails_at_last_is_a_problem_and_one_that_recovered_is_none() -> None:
-    answers: list[t.Any] = [CannotKnow("observer.sql_timeout", where="x", seconds=5), Found(0), Found(1)]
+    answers: list[t.Any] = [CannotKnow("postgres.statement_timeout", where="x", seconds=5), Found(0), Found(1)]
 
     def look(words: t.Any) -> Found:
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
@@ -113,9 +113,9 @@ def test_a_look_that_fails_at_last_is_a_problem_and_one_that_recovered_is_none()
     assert (watch.end()["problem"], answers) == (None, [Found(1)])
 
     def broken(words: t.Any) -> Found:
-        raise CannotKnow("observer.sql_timeout", where="x", seconds=5)
+        raise CannotKnow("postgres.statement_timeout", where="x", seconds=5)
 
     watch = Watch(observer({"sql": "select 1"}), broken, WORDS, pause_s=0.01).start()
     assert not watch.wait(time.monotonic() + 0.1)
     seen = watch.end()
-    assert (seen["problem"]["code"], seen["first_look"], seen["looks"]) == ("observer.sql_timeout", None, 0)
+    assert (seen["problem"]["code"], seen["first_look"], seen["looks"]) == ("postgres.statement_timeout", None, 0)

@@ -45,7 +45,7 @@ def database(server: servers.Postgres) -> servers.Postgres:
 
 @pytest.fixture
 def reader(database: servers.Postgres) -> t.Iterator[Reader]:
-    reader = Reader(database.options())
+    reader = Reader(database.options(), {})
     yield reader
     reader.close()
 
@@ -70,16 +70,16 @@ def test_words_are_bound_and_rows_are_plain(reader: Reader, database: servers.Po
 def test_it_cannot_write(reader: Reader, database: servers.Postgres) -> None:
     with pytest.raises(CannotKnow) as told:
         reader.rows("select eager()", {})
-    assert code(told.value) == "observer.sql_refused"
+    assert code(told.value) == "postgres.odd_answer"
     assert reader.rows("select count(*) as n from orders", {}) == [{"n": 0}]
 
 
 @pytest.mark.parametrize(
     ("query", "wanted"),
     [
-        ("select pg_sleep(5)", "observer.sql_timeout"),
-        ("select 1 from nowhere", "observer.sql_refused"),
-        ("select rolpassword from pg_authid", "observer.sql_denied"),
+        ("select pg_sleep(5)", "postgres.statement_timeout"),
+        ("select 1 from nowhere", "postgres.relation_missing"),
+        ("select rolpassword from pg_authid", "postgres.no_permission"),
         ("select 1 where {ordr} = 1", "request.word_unknown"),
     ],
 )
@@ -95,15 +95,15 @@ def test_nobody_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with pytest.raises(CannotKnow) as told:
-        Reader({"host": "127.0.0.1", "port": port, "user": "reader", "database": "postgres"}, "a password").rows("select 1", {})
-    assert (code(told.value), told.value.status) == ("observer.sql_connection", "unreachable")
+        Reader({"host": "127.0.0.1", "port": port, "user": "reader", "database": "postgres"}, {"password": "a password"}).rows("select 1", {})
+    assert (code(told.value), told.value.status) == ("postgres.refused", "unreachable")
     assert "a password" not in str(told.value.params)
 
 
 def test_a_user_that_the_server_does_not_know(database: servers.Postgres) -> None:
     with pytest.raises(CannotKnow) as told:
-        Reader(database.options("stranger")).rows("select 1", {})
-    assert code(told.value) == "observer.sql_connection"
+        Reader(database.options("stranger"), {}).rows("select 1", {})
+    assert code(told.value) == "postgres.database_missing"
 
 
 def test_a_session_that_was_ended_is_opened_again(reader: Reader, database: servers.Postgres) -> None:
@@ -168,7 +168,7 @@ def test_what_must_be_gone_is_waited_for(database: servers.Postgres) -> None:
 
 def test_a_question_that_the_server_refuses_is_a_problem_of_its_own(database: servers.Postgres) -> None:
     seen = watched(database, lead_s=0, order=see(False), odd=see(False, observer={"sql": "select 1 from nowhere where {cid} = 'x'"}))
-    assert seen["odd"]["problem"]["code"] == "observer.sql_refused"
+    assert seen["odd"]["problem"]["code"] == "postgres.relation_missing"
     assert seen["order"]["problem"] is None
 
 

@@ -55,7 +55,7 @@ def sight(first: float | None = 0.2, *, absent: float | None = 0.1, last: float 
 
 UNSEEN = sight(None, absent=60.0)
 NOBODY = {**sight(None, absent=None), "looks": 0, "first_look": None, "last_look": None}
-PROBLEM = {"code": "observer.sql_denied", "status": "error", "params": {"where": "x", "message": "no"}}
+PROBLEM = {"code": "postgres.no_permission", "status": "error", "params": {"where": "x", "message": "no", "user": "u", "database": "d"}}
 
 
 def healthy() -> dict[str, t.Any]:
@@ -113,9 +113,9 @@ ONE_STAGE: list[tuple[str, t.Any, str, str]] = [
     ("sights.inbound", [sight(never=1)], "inbound", "error sees_anything"),
     ("sights.inbound", [NOBODY], "inbound", "error nobody_looked"),
     ("sights.inbound", [], "inbound", "error nobody_looked"),
-    ("sights.inbound", [{**NOBODY, "problem": PROBLEM}], "inbound", "error observer.sql_denied"),
+    ("sights.inbound", [{**NOBODY, "problem": PROBLEM}], "inbound", "error postgres.no_permission"),
     ("sights.inbound", [UNSEEN], "inbound", "fail not_seen"),
-    ("sights.inbound", [{**UNSEEN, "problem": PROBLEM}], "inbound", "error observer.sql_denied"),
+    ("sights.inbound", [{**UNSEEN, "problem": PROBLEM}], "inbound", "error postgres.no_permission"),
     ("sights.inbound", [sight(None, last=4.9)], "inbound", "error not_watched"),
     ("sights.inbound", [sight(last=2.4)], "inbound", "error not_watched_after"),
     ("sights.inbound", [sight(last=2.5)], "inbound", "pass seen"),
@@ -135,7 +135,7 @@ ONE_STAGE: list[tuple[str, t.Any, str, str]] = [
         "unreachable request.no_route",
     ),
     ("finish.sent_at", None, "close", "error not_reached"),
-    ("finish", {"problem": PROBLEM}, "close", "error observer.sql_denied"),
+    ("finish", {"problem": PROBLEM}, "close", "error postgres.no_permission"),
     ("sights.close", [sight(30.2, absent=30.1)], "close", "fail late"),
     ("sights.left", [sight(0.1, count=1)], "close", "fail not_clean"),
     ("sights.left", [sight(0.1, count=1, last=0.5)], "close", "error clean_unknown"),
