@@ -208,7 +208,10 @@ class Process:
 
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:
         self.name, self.environment, self.port = name, dict(environment), free_port()
-        self.log = Path(tempfile.mkstemp(prefix=f"comanda-{name}-")[1])
+        handle, log = tempfile.mkstemp(prefix=f"comanda-{name}-")
+        os.close(handle)
+        self.log = Path(log)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=20)
         self.start()
 
     def start(self) -> None:
@@ -218,7 +221,6 @@ class Process:
             self.process = subprocess.Popen([sys.executable, "-c", code], env=variables, stdout=log, stderr=log)
         if self.name != "worker":
             assert until(self._alive, 20), self.log.read_text()
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=20)
 
     def _alive(self) -> bool:
         try:
