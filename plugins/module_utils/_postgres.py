@@ -127,6 +127,22 @@ class Session:
         return next(iter(self.row(sql, parameters).values()))
 
 
+class Writer:
+    """A session that may write, each statement its own transaction. For drills, which make what they change and take it away again."""
+
+    def __init__(self, connection: t.Any, errors: tuple[type[Exception], ...], where: str, user: str, database: str) -> None:
+        self._connection = connection
+        self._errors = errors
+        self._named = (where, user, database)
+
+    def run(self, sql: t.Any) -> None:
+        """Run one or several statements. Raises :class:`CannotKnow`."""
+        try:
+            self._connection.execute(sql)
+        except self._errors as problem:
+            raise refusal(problem, *self._named) from None
+
+
 @contextlib.contextmanager
 def connect(
     options: Options, secrets: t.Mapping[str, str], *, database: str | None = None, statement_s: float = STATEMENT_S, application: str = "golive"
@@ -135,6 +151,28 @@ def connect(
 
     On the local socket the OS user must be the role, or be mapped to it: a check that says nothing else declares ``runs_as = "postgres"``.
     """
+    settings = f"-c default_transaction_read_only=on -c statement_timeout={int(statement_s * 1000)} -c lock_timeout=2000"
+    with _opened(options, secrets, database, application, settings) as (connection, errors, named):
+        import psycopg
+
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        yield Session(connection, errors, *named)
+
+
+@contextlib.contextmanager
+def writing(options: Options, secrets: t.Mapping[str, str], database: str, application: str) -> t.Iterator[Writer]:
+    """Lend a :class:`Writer` in *database* for the length of a ``with``."""
+    with _opened(options, secrets, database, application, "-c statement_timeout=60000") as (connection, errors, named):
+        connection.autocommit = True
+        yield Writer(connection, errors, *named)
+
+
+_Opened = tuple[t.Any, tuple[type[Exception], ...], tuple[str, str, str]]
+
+
+@contextlib.contextmanager
+def _opened(options: Options, secrets: t.Mapping[str, str], database: str | None, application: str, settings: str) -> t.Iterator[_Opened]:
     try:
         import psycopg
         import psycopg.rows
@@ -144,7 +182,6 @@ def connect(
     name = database or options["database"]
     where = f"{host}:{port}"
     errors: tuple[type[Exception], ...] = (psycopg.Error, OSError, ValueError, UnicodeError)
-    settings = f"-c default_transaction_read_only=on -c statement_timeout={int(statement_s * 1000)} -c lock_timeout=2000"
     try:
         connection = psycopg.connect(
             host=host,
@@ -160,9 +197,7 @@ def connect(
     except errors as problem:
         raise refusal(problem, where, user, name) from None
     try:
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.read_only = True
-        yield Session(connection, errors, where, user, name)
+        yield connection, errors, (where, user, name)
     finally:
         with contextlib.suppress(*errors):
             connection.close()

@@ -11,12 +11,27 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.environment.t
 from ansible_collections.resto.golive.plugins.module_utils._checks.environment.tls_renewal import TlsRenewal
 from ansible_collections.resto.golive.plugins.module_utils._checks.environment.tls_renewal_drill import TlsRenewalDrill
 from ansible_collections.resto.golive.plugins.module_utils._checks.operations.support_channel import SupportChannel
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_alerts import PostgresAlerts
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_health import PostgresHealth
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_lock_drill import PostgresLockDrill
 from ansible_collections.resto.golive.plugins.module_utils._checks.redis.redis_persistence import RedisPersistence
 from ansible_collections.resto.golive.plugins.module_utils._checks.security.gitleaks import Gitleaks
 from ansible_collections.resto.golive.plugins.module_utils._checks.security.gitleaks_hook import GitleaksHook
 from ansible_collections.resto.golive.plugins.module_utils._parts import DatabaseObservers
 
-_ALL: tuple[type[Check], ...] = (TlsCertificate, TlsRenewal, TlsRenewalDrill, RedisPersistence, Gitleaks, GitleaksHook, SupportChannel, OrderJourney)
+_ALL: tuple[type[Check], ...] = (
+    TlsCertificate,
+    TlsRenewal,
+    TlsRenewalDrill,
+    PostgresHealth,
+    PostgresAlerts,
+    PostgresLockDrill,
+    RedisPersistence,
+    Gitleaks,
+    GitleaksHook,
+    SupportChannel,
+    OrderJourney,
+)
 
 CHECKS: dict[str, type[Check]] = {check.name: check for check in _ALL}
 
