@@ -74,11 +74,14 @@ class ActionModule(ActionBase):
         allowed = manifest.IMPACTS.index("passive" if self._task.check_mode else engine.impact_of(environment, variables))
         wanted = manifest.selected_items(engine.run_tags(variables))
         drills = self._boolean("drills")
-        run, follow = CurrentRun.of(variables), self._task.args.get("step") == "follow"
+        run, step = CurrentRun.of(variables), self._task.args.get("step")
+        follow = step == "follow"
         found = []
         for check in CHECKS.values():
             if check.drill != drills or manifest.IMPACTS.index(check.impact) > allowed or not wanted & set(check.items):
                 continue
+            if run is not None and not drills and check.alone != (step == "alone"):
+                continue  # what disturbs others has a step of its own, when all hosts are done
             if check is OrderJourney and run is not None:
                 journey = joint.Journey(variables, run)
                 part = journey.part(host, follow)
@@ -159,7 +162,7 @@ class ActionModule(ActionBase):
             for entry in usable
             for kind, name in entry.targets
         ]
-        budget_s = float(self._task.args.get("budget_s") or max(entry.check.timeout_s for entry in usable) * (2 if fix else 1) + OVERHEAD_S)
+        budget_s = float(self._task.args.get("budget_s") or _longest(usable) * (2 if fix else 1) + OVERHEAD_S)
         arguments = {"checks": checks, "secrets": secrets, "fix": fix, "budget_s": budget_s}
         try:
             answer = self._execute_module(module_name="resto.golive.audit", module_args=arguments, task_vars=variables)
@@ -202,6 +205,12 @@ class ActionModule(ActionBase):
 
 def _row(entry: Entry, target: tuple[str, str], status: str, code: str, params: t.Mapping[str, t.Any]) -> Row:
     return bare_row(entry.item.id, entry.check.name, target, status, code, params)
+
+
+def _longest(entries: list[Entry]) -> float:
+    """Return how long *entries* may take, in seconds: side by side, those that must be alone one after the other."""
+    together = max((entry.check.timeout_s for entry in entries if not entry.check.alone), default=0.0)
+    return together + sum(entry.check.timeout_s * len(entry.targets) for entry in entries if entry.check.alone)
 
 
 def _when(seconds: t.Any) -> str:

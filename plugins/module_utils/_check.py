@@ -109,7 +109,8 @@ class Check:
 
     * ``name``: the module's name; ``items``: ids of the items that it proves; ``revision``: part of the basis, raised when the judgement changes.
     * ``vantage``: the inventory group on whose hosts it runs, ``probe`` (outside; the control node where none is declared) or ``control``.
-    * ``impact``: ``passive``, ``active`` or ``disruptive``. ``drill``: it acts, so it runs in the drills. ``alone``: it disturbs others: last.
+    * ``impact``: ``passive``, ``active`` or ``disruptive``. ``drill``: it acts, so it runs in the drills. ``alone``: it disturbs others:
+      last, when all hosts are done, and by itself.
     * ``runs_as``: OS user that the work needs (``root``, ``postgres``); empty: whoever the module runs as.
     * ``timeout_s``: deadline of one target, in seconds. ``proven_by``: ``each`` or ``staging``.
     * ``options``: argument spec entries with five keys more: ``widest`` (``item``, ``section`` or ``all``: the widest variable that may supply it) or

@@ -112,24 +112,19 @@ class Client:
         """Return the answer, whatever its status. Raises :class:`NoAnswer`."""
         limit_s = timeout_s or self._timeout_s
         begun = time.monotonic()
-        with self._exchange(method, url, headers or {}, body, limit_s) as (connection, response):
-            timer = threading.Timer(max(0.01, limit_s - (time.monotonic() - begun)), connection.cut)
-            timer.daemon = True
-            timer.start()
-            try:
-                content = response.read(BODY_LIMIT)
-            finally:
-                timer.cancel()
-            if connection.was_cut:
-                raise TimeoutError
-            connection.close()
-        return Answer(
-            response.status, {name.lower(): ", ".join(response.headers.get_all(name) or ()) for name in response.headers}, content, time.monotonic() - begun
-        )
+        return self._whole(self._connection(url, limit_s), method, url, headers or {}, body, begun)
+
+    def ready(self, url: str) -> Ready:
+        """Return a connection to *url* that is open and verified: for requests that have to arrive together. Raises :class:`NoAnswer`."""
+        connection = self._connection(url, self._timeout_s)
+        with _told(connection, url):
+            connection.open()
+        return Ready(lambda method, headers, body: self._whole(connection, method, url, headers, body, time.monotonic()), connection.close)
 
     def stream(self, method: str, url: str, *, headers: t.Mapping[str, str] | None = None, timeout_s: float | None = None) -> Stream:
         """Return an answer whose body is still to come. Its head must come within the deadline. Raises :class:`NoAnswer`."""
-        with self._exchange(method, url, headers or {}, None, timeout_s or self._timeout_s) as (connection, response):
+        connection = self._connection(url, timeout_s or self._timeout_s)
+        with self._exchange(connection, method, url, headers or {}, None) as response:
             connection.patient()
             return Stream(connection, response)
 
@@ -143,27 +138,62 @@ class Client:
         """Return the value of the cookie *name* that would be sent to *url*."""
         return dict(part.strip().partition("=")[::2] for part in self.cookie_header(url).split(";")).get(name)
 
+    def _connection(self, url: str, limit_s: float) -> _Connection:
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in ("https", "http") or not parts.hostname:
+            raise NoAnswer("malformed", parts.hostname or url[:60])
+        return _Connection(parts, self.context, limit_s, self._source)
+
+    def _whole(self, connection: _Connection, method: str, url: str, headers: t.Mapping[str, str], body: bytes | None, begun: float) -> Answer:
+        """Send the request over *connection* and return its whole answer, within the deadline counted from *begun*."""
+        with self._exchange(connection, method, url, headers, body) as response:
+            timer = threading.Timer(max(0.01, connection.limit_s - (time.monotonic() - begun)), connection.cut)
+            timer.daemon = True
+            timer.start()
+            try:
+                content = response.read(BODY_LIMIT)
+            finally:
+                timer.cancel()
+            if connection.was_cut:
+                raise TimeoutError
+            connection.close()
+        return Answer(
+            response.status, {name.lower(): ", ".join(response.headers.get_all(name) or ()) for name in response.headers}, content, time.monotonic() - begun
+        )
+
     @contextlib.contextmanager
     def _exchange(
-        self, method: str, url: str, headers: t.Mapping[str, str], body: bytes | None, limit_s: float
-    ) -> t.Iterator[tuple[_Connection, http.client.HTTPResponse]]:
+        self, connection: _Connection, method: str, url: str, headers: t.Mapping[str, str], body: bytes | None
+    ) -> t.Iterator[http.client.HTTPResponse]:
         """Send the request and lend its answer, head read. Whatever fails inside comes out as :class:`NoAnswer`."""
         parts = urllib.parse.urlsplit(url)
-        host = parts.hostname or ""
-        if parts.scheme not in ("https", "http") or not host:
-            raise NoAnswer("malformed", host or url[:60])
         cookie = self.cookie_header(url)
-        connection = _Connection(parts, self.context, limit_s, self._source)
-        try:
+        with _told(connection, url):
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             response = connection.ask(method, target, {"User-Agent": USER_AGENT, "Accept": "*/*", **({"Cookie": cookie} if cookie else {}), **headers}, body)
             self.cookies.extract_cookies(t.cast("t.Any", response), urllib.request.Request(url))  # noqa: S310 -- never opened
-            yield connection, response
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            connection.close()
-            if connection.was_cut:
-                raise NoAnswer("timeout", host, seconds=limit_s) from None
-            raise _no_answer(error, host, limit_s) from None
+            yield response
+
+
+@dataclasses.dataclass(frozen=True)
+class Ready:
+    """An open connection, good for one request. ``send`` takes method, headers and body; ``close`` is for one that is not sent after all."""
+
+    send: t.Callable[[str, t.Mapping[str, str], bytes | None], Answer]
+    close: t.Callable[[], None]
+
+
+@contextlib.contextmanager
+def _told(connection: _Connection, url: str) -> t.Iterator[None]:
+    """Let whatever fails on *connection* come out as :class:`NoAnswer`."""
+    host = urllib.parse.urlsplit(url).hostname or ""
+    try:
+        yield
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        connection.close()
+        if connection.was_cut:
+            raise NoAnswer("timeout", host, seconds=connection.limit_s) from None
+        raise _no_answer(error, host, connection.limit_s) from None
 
 
 class _Connection:
@@ -171,27 +201,37 @@ class _Connection:
 
     def __init__(self, parts: urllib.parse.SplitResult, context: ssl.SSLContext, limit_s: float, source: str | None) -> None:
         self.was_cut = False
-        self._ends = time.monotonic() + limit_s
-        self._limit_s = limit_s
+        self.limit_s = limit_s
         self._socket: socket.socket | None = None
         kind: t.Any = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         tls = {"context": context} if parts.scheme == "https" else {}
         self._http = kind(parts.hostname, parts.port, timeout=limit_s, source_address=(source, 0) if source else None, **tls)
 
+    def open(self) -> None:
+        with self._deadline():
+            self._http.connect()
+            self._socket = self._http.sock
+
     def ask(self, method: str, target: str, headers: t.Mapping[str, str], body: bytes | None) -> http.client.HTTPResponse:
-        timer = threading.Timer(self._limit_s, self.cut)
+        with self._deadline():
+            if self._socket is None:
+                self._http.connect()
+                self._socket = self._http.sock
+            self._http.request(method, target, body=body, headers=dict(headers))
+            answer: http.client.HTTPResponse = self._http.getresponse()
+        return answer
+
+    @contextlib.contextmanager
+    def _deadline(self) -> t.Iterator[None]:
+        timer = threading.Timer(self.limit_s, self.cut)
         timer.daemon = True
         timer.start()
         try:
-            self._http.connect()
-            self._socket = self._http.sock
-            self._http.request(method, target, body=body, headers=dict(headers))
-            answer: http.client.HTTPResponse = self._http.getresponse()
+            yield
         finally:
             timer.cancel()
         if self.was_cut:
             raise TimeoutError
-        return answer
 
     def patient(self) -> None:
         """Wait for what comes next as long as nobody cuts it."""

@@ -64,12 +64,16 @@ def run(units: t.Sequence[Unit], *, fix: bool = False, check_mode: bool = False,
     started_at, duration_ms}``.
     Every unit has a row, whatever happened to it.
     """
-    by_user: dict[str, list[int]] = {}
-    for index, unit in enumerate(units):
-        by_user.setdefault(unit.check.runs_as, []).append(index)
     results: dict[int, list[Row]] = {}
-    workers = [_Worker(user, indexes, units, fix, check_mode) for user, indexes in by_user.items()]
-    _collect(workers, units, results, budget_s)
+    ends = time.monotonic() + budget_s
+    together = [index for index, unit in enumerate(units) if not unit.check.alone]
+    # What disturbs others has workers of its own, one after the other, when all the others are done.
+    for wave in (together, *([index] for index, unit in enumerate(units) if unit.check.alone)):
+        by_user: dict[str, list[int]] = {}
+        for index in wave:
+            by_user.setdefault(units[index].check.runs_as, []).append(index)
+        workers = [_Worker(user, indexes, units, fix, check_mode) for user, indexes in by_user.items()]
+        _collect(workers, units, results, ends)
     return [row for index in range(len(units)) for row in results[index]]
 
 
@@ -96,12 +100,11 @@ class _Worker:
         os.close(self.read_end)
 
 
-def _collect(workers: list[_Worker], units: t.Sequence[Unit], results: dict[int, list[Row]], budget_s: float) -> None:
-    end = time.monotonic() + budget_s
+def _collect(workers: list[_Worker], units: t.Sequence[Unit], results: dict[int, list[Row]], ends: float) -> None:
     with selectors.DefaultSelector() as selector:
         for worker in workers:
             selector.register(worker.read_end, selectors.EVENT_READ, worker)
-        while selector.get_map() and time.monotonic() < end:
+        while selector.get_map() and time.monotonic() < ends:
             for key, _events in selector.select(timeout=0.2):
                 worker = key.data
                 if not _receive(worker, results):
@@ -207,8 +210,7 @@ def _run_units(units: list[tuple[int, Unit]], send: _Sender, fix: bool, check_mo
         send({"unit": index, "rows": rows_of(unit, outcome, started_at, time.monotonic() - clock)})
 
     todo: queue.SimpleQueue[tuple[int, Unit]] = queue.SimpleQueue()
-    together = [entry for entry in units if not entry[1].check.alone]
-    for entry in together:
+    for entry in units:
         todo.put(entry)
 
     def worker_thread() -> None:
@@ -219,14 +221,11 @@ def _run_units(units: list[tuple[int, Unit]], send: _Sender, fix: bool, check_mo
                 return
             work(*entry)
 
-    threads = [threading.Thread(target=worker_thread, daemon=True) for _unused in range(min(THREADS, len(together)))]
+    threads = [threading.Thread(target=worker_thread, daemon=True) for _unused in range(min(THREADS, len(units)))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for entry in units:
-        if entry[1].check.alone:
-            work(*entry)
 
 
 def _guarded(unit: Unit, ctx: RunContext, fix: bool, check_mode: bool) -> Outcome:

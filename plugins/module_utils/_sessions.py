@@ -154,12 +154,16 @@ class Sessions:
             raise Unexpected(request, answer, misses)
         return answer, saved
 
+    def prepared(self, request: Request, words: _words.Words, login: Login | None) -> tuple[str, dict[str, str], bytes | None]:
+        """Return URL, headers and body of *request* as *login* (None: nobody) sends it, cookies aside: for many copies that have to arrive together."""
+        every = {**self.words_of(login.name if login else request.login), **(login.saved if login else {}), **words}
+        url = self.url(request.address, every, request.where)
+        return url, *self._content(request, every, url, login)
+
     def raw(self, request: Request, words: _words.Words, *, timeout_s: float | None = None, client: Client | None = None) -> Answer:
         """Send *request* and return whatever it is answered. Raises ``NoAnswer``."""
         login = self.login(request.login, self._realm(request)) if client is None and request.login not in ("", "anonymous") else None
-        every = {**self.words_of(request.login), **(login.saved if login else {}), **words}
-        url = self.url(request.address, every, request.where)
-        headers, body = self._content(request, every, url, login)
+        url, headers, body = self.prepared(request, words, login)
         chosen = client or (login.client if login else self.anonymous)
         return chosen.send(request.method, url, headers=headers, body=body, timeout_s=timeout_s)
 

@@ -38,9 +38,9 @@ options:
     description:
       - Some checks need several hosts, and what one of them saw before another can go on.
       - V(observe) is the audit's one run. V(follow) is the short second one, on the hosts that such a check still needs. V(join) contacts nobody, and
-        judges what they saw together.
+        judges what they saw together. V(alone) is for checks that disturb others, when all hosts are done.
     type: str
-    choices: [observe, follow, join]
+    choices: [observe, follow, join, alone]
     default: observe
   fix:
     description:
@@ -113,7 +113,7 @@ def main() -> None:
             "checks": {"type": "list", "elements": "dict"},
             "secrets": {"type": "dict", "no_log": True},
             "drills": {"type": "bool", "default": False},
-            "step": {"type": "str", "choices": ["observe", "follow", "join"], "default": "observe"},
+            "step": {"type": "str", "choices": ["observe", "follow", "join", "alone"], "default": "observe"},
             "fix": {"type": "bool", "default": False},
             "budget_s": {"type": "float", "default": 120.0},
         },

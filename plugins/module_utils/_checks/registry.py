@@ -17,6 +17,7 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.post
 from ansible_collections.resto.golive.plugins.module_utils._checks.redis.redis_persistence import RedisPersistence
 from ansible_collections.resto.golive.plugins.module_utils._checks.security.gitleaks import Gitleaks
 from ansible_collections.resto.golive.plugins.module_utils._checks.security.gitleaks_hook import GitleaksHook
+from ansible_collections.resto.golive.plugins.module_utils._checks.security.rate_limit import RateLimit
 from ansible_collections.resto.golive.plugins.module_utils._parts import DatabaseObservers
 
 _ALL: tuple[type[Check], ...] = (
@@ -29,6 +30,7 @@ _ALL: tuple[type[Check], ...] = (
     RedisPersistence,
     Gitleaks,
     GitleaksHook,
+    RateLimit,
     SupportChannel,
     OrderJourney,
 )

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pathlib
 import sys
-import threading
 import time
 import typing as t
 
@@ -197,16 +197,28 @@ def test_targets_run_side_by_side() -> None:
     assert time.monotonic() - started < 10  # 20 s one after another
 
 
-def test_a_check_that_disturbs_runs_after_the_others() -> None:
+def test_a_check_that_disturbs_runs_after_the_others_and_by_itself(tmp_path: pathlib.Path) -> None:
+    class Together(Good):
+        runs_as = "nobody" if os.geteuid() == 0 else ""
+
+        def observe(self, ctx: Context) -> dict[str, t.Any]:
+            time.sleep(0.2)
+            return {"target": str(time.monotonic()), "limit": 1}
+
     class Alone(Good):
         name = "alone_check"
         alone = True
 
         def observe(self, ctx: Context) -> dict[str, t.Any]:
-            return {"target": str(threading.active_count()), "limit": 1}
+            (tmp_path / "busy").touch(exist_ok=False)
+            begun = time.monotonic()
+            time.sleep(0.1)
+            (tmp_path / "busy").unlink()
+            return {"target": str(begun), "limit": 1}
 
-    rows = run([unit(Alone), *[unit(Good, target=str(number)) for number in range(5)]])
-    assert rows[0]["observed"] == "1"
+    rows = run([unit(Alone, target="a"), unit(Alone, target="b"), *[unit(Together, target=str(number)) for number in range(5)]])
+    assert {row["status"] for row in rows} == {"pass"}
+    assert max(float(row["observed"]) for row in rows[2:]) < min(float(row["observed"]) for row in rows[:2])
 
 
 def test_fix_is_looked_at_again_and_check_mode_changes_nothing() -> None:
