@@ -129,19 +129,22 @@ class ActionModule(ActionBase):
 
     def _secrets(self, entries: list[Entry], variables: dict[str, t.Any]) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, t.Any]]]:
         """Return the values of secrets by check and place, and the problems by check."""
-        control = engine.control_variables(variables)
-        store = control.get("environment_secrets_store", None)
         found: dict[str, dict[str, str]] = {}
         problems: dict[str, dict[str, t.Any]] = {}
         for entry in entries:
             wanted = secret_names(entry.check, entry.options)
             try:
-                values = secret_store.values(wanted.values(), store, lambda name: control.get(name, None)) if wanted else {}
+                values = self._values(wanted.values(), variables) if wanted else {}
             except secret_store.SecretError as error:
                 problems[entry.check.name] = {"code": "common.secret_missing", "params": {"name": ", ".join(wanted.values()), "message": str(error)}}
             else:
                 found[entry.check.name] = {place: values[name] for place, name in wanted.items()}
         return found, problems
+
+    @staticmethod
+    def _values(names: t.Iterable[str], variables: dict[str, t.Any]) -> dict[str, str]:
+        control = engine.control_variables(variables)
+        return secret_store.values(names, control.get("environment_secrets_store", None), lambda name: control.get(name, None))
 
     def _observe(
         self, entries: list[Entry], host: str, secrets: dict[str, dict[str, str]], fix: bool, variables: dict[str, t.Any]
@@ -153,14 +156,13 @@ class ActionModule(ActionBase):
         checks = [
             {
                 "check": entry.check.name,
-                "kind": kind,
-                "target": name,
+                "module": entry.check.__module__,
+                "targets": entry.targets,
                 "options": {option: value for option, value in entry.options.items() if option not in secret_options(entry.check)},
                 "timeout_s": entry.check.timeout_s,
                 "user": joint.database_user(entry.options) if entry.check is DatabaseObservers else None,
             }
             for entry in usable
-            for kind, name in entry.targets
         ]
         budget_s = float(self._task.args.get("budget_s") or _longest(usable) * (2 if fix else 1) + OVERHEAD_S)
         arguments = {"checks": checks, "secrets": secrets, "fix": fix, "budget_s": budget_s}

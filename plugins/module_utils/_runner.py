@@ -231,7 +231,8 @@ def _run_units(units: list[tuple[int, Unit]], send: _Sender, fix: bool, check_mo
 def _guarded(unit: Unit, ctx: RunContext, fix: bool, check_mode: bool) -> Outcome:
     """Run one unit; whatever it raises becomes an ``error`` of its own items."""
     try:
-        ctx.options = validated(unit.check, unit.options)
+        # One check may have a thousand targets and its options name all of them: they are validated once.
+        ctx.options = ctx.shared(f"options {unit.check.name} {id(unit.options)}", lambda: validated(unit.check, unit.options))
         return run_target(unit.check(), ctx, fix=fix, check_mode=check_mode)
     except BadOptions as bad:
         problem = CannotKnow("common.bad_option", check=unit.check.name, message=str(bad))

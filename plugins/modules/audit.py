@@ -21,8 +21,8 @@ options:
   checks:
     description:
       - What to run. Left out, the action plugin fills it in from the catalogue and the inventory.
-      - Each entry has C(check), C(kind), C(target), C(timeout_s) in seconds and C(options), without secrets, and C(user) where the inventory decides as
-        which OS user it looks.
+      - Each entry has C(check), C(module) (the file that defines it), C(targets) (each a kind and a name), C(timeout_s) in seconds for one target and
+        C(options), without secrets, and C(user) where the inventory decides as which OS user it looks.
     type: list
     elements: dict
   secrets:
@@ -102,8 +102,8 @@ golive:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS, PARTS
 from ansible_collections.resto.golive.plugins.module_utils._door import finish
+from ansible_collections.resto.golive.plugins.module_utils._loader import class_of
 from ansible_collections.resto.golive.plugins.module_utils._runner import Unit, as_user
 
 
@@ -120,18 +120,11 @@ def main() -> None:
         supports_check_mode=True,
     )
     secrets = module.params["secrets"] or {}
-    known = {**CHECKS, **PARTS}
-    units = [
-        Unit(
-            as_user(known[entry["check"]], entry.get("user")),
-            entry["kind"],
-            entry["target"],
-            entry["options"],
-            secrets.get(entry["check"], {}),
-            entry["timeout_s"],
-        )
-        for entry in module.params["checks"] or []
-    ]
+    units = []
+    for entry in module.params["checks"] or []:
+        check = as_user(class_of(entry["check"], entry["module"]), entry.get("user"))
+        for kind, name in entry["targets"]:
+            units.append(Unit(check, kind, name, entry["options"], secrets.get(entry["check"], {}), entry["timeout_s"]))
     finish(module, units, fix=module.params["fix"], budget_s=module.params["budget_s"])
 
 

@@ -82,8 +82,6 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.resto.golive.plugins.module_utils._door import RESULT_KEY, machine_id
-from ansible_collections.resto.golive.plugins.module_utils._parts import DatabaseObservers
-from ansible_collections.resto.golive.plugins.module_utils._runner import Unit, as_user, run
 
 
 def release_of(deploy_root: str | None) -> str | None:
@@ -96,6 +94,10 @@ def answers(ask: dict[str, t.Any] | None, secrets: dict[str, str]) -> list[dict[
     """Return the row of the question, or nothing where none is asked."""
     if not ask:
         return []
+    # Only the one host that is asked loads what an answer takes.
+    from ansible_collections.resto.golive.plugins.module_utils._parts import DatabaseObservers
+    from ansible_collections.resto.golive.plugins.module_utils._runner import Unit, as_user, run
+
     return run([Unit(as_user(DatabaseObservers, ask["user"]), "host", "", ask["options"], secrets, ask["timeout_s"])], budget_s=ask["timeout_s"] + 5)
 
 

@@ -10,7 +10,7 @@ import functools
 import pathlib
 import typing as t
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 Text = dict[str, str]  # {"es": …, "en": …}
 
@@ -46,7 +46,7 @@ class Item:
 @functools.cache
 def _data() -> dict[str, t.Any]:
     path = pathlib.Path(__file__).with_name("catalogue.yml")
-    return t.cast("dict[str, t.Any]", yaml.safe_load(path.read_text(encoding="utf-8")))
+    return t.cast("dict[str, t.Any]", yaml_load(path.read_text(encoding="utf-8")))
 
 
 @functools.cache

@@ -30,6 +30,8 @@ class Inventory:
 
     groups: t.Mapping[str, t.Sequence[str]]
     hostvars: t.Mapping[str, t.Any]
+    # Ansible merges a host's variables anew each time that it is asked for them, and every check asks.
+    _variables: dict[str, HostVariables] = dataclasses.field(default_factory=dict, init=False, repr=False, compare=False)
 
     def hosts(self, group: str) -> list[str]:
         """Return the hosts of *group*, as ``golive_groups`` maps it to the user's own name."""
@@ -37,7 +39,9 @@ class Inventory:
         return list(self.groups.get(mapped.get(group, group), ()))
 
     def variables(self, host: str) -> HostVariables:
-        return HostVariables(self.hostvars, host)
+        if host not in self._variables:
+            self._variables[host] = HostVariables(self.hostvars, host)
+        return self._variables[host]
 
 
 @dataclasses.dataclass(frozen=True)

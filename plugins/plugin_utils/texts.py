@@ -9,7 +9,7 @@ import functools
 import pathlib
 import typing as t
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 LANGUAGES = ("es", "en")
 
@@ -19,7 +19,7 @@ def texts() -> dict[str, dict[str, str]]:
     """Return all texts by code: ``<file>.<key>`` of ``messages/<file>.yml``."""
     found = {}
     for path in sorted(pathlib.Path(__file__).with_name("messages").glob("*.yml")):
-        for key, text in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).items():
+        for key, text in (yaml_load(path.read_text(encoding="utf-8")) or {}).items():
             found[f"{path.stem}.{key}"] = text
     return found
 

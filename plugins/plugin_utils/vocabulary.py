@@ -10,7 +10,7 @@ import functools
 import pathlib
 import typing as t
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Check
 from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
@@ -91,7 +91,7 @@ def duplicates(data: Data | None = None, checks: t.Mapping[str, type[Check]] | N
 
 @functools.cache
 def _data() -> Data:
-    return t.cast("Data", yaml.safe_load(pathlib.Path(__file__).with_name("vocabulary.yml").read_text(encoding="utf-8")))
+    return t.cast("Data", yaml_load(pathlib.Path(__file__).with_name("vocabulary.yml").read_text(encoding="utf-8")))
 
 
 class _Shapes:

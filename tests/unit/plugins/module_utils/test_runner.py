@@ -32,6 +32,16 @@ class Good(Check):
         return [Assertion("pass", "good.fine", {"limit": seen["limit"]}, observed=seen["target"])]
 
 
+class Counting:
+    """A type of option whose value says how often it was converted."""
+
+    times = 0
+
+    def __call__(self, _value: object) -> int:
+        self.times += 1
+        return self.times
+
+
 class Empty(Good):
     name = "empty"
 
@@ -142,6 +152,17 @@ def test_pass_needs_an_assertion() -> None:
     assert only(run([unit(Good)]))["status"] == "pass"
     row = only(run([unit(Empty)]))
     assert (row["status"], row["reason"]["code"]) == ("error", "common.zero_assertions")
+
+
+def test_a_check_with_many_targets_has_its_options_validated_once_and_another_its_own() -> None:
+    class Counted(Good):
+        name = "counted"
+        options: t.ClassVar = {"limit": {"type": Counting(), "default": 3}}
+
+    given = {"limit": "7"}
+    rows = run([Unit(check, "host", str(number), given, {}, 5.0) for check in (Counted, Good) for number in range(20)])
+    assert [row["observed"] for row in rows] == [str(number) for number in range(20)] * 2
+    assert [row["reason"]["params"]["limit"] for row in rows] == [1] * 20 + [7] * 20
 
 
 @pytest.mark.parametrize(
