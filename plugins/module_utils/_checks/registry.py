@@ -14,6 +14,7 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.operations.su
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_alerts import PostgresAlerts
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_health import PostgresHealth
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_lock_drill import PostgresLockDrill
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_migrations import PostgresMigrations
 from ansible_collections.resto.golive.plugins.module_utils._checks.redis.redis_persistence import RedisPersistence
 from ansible_collections.resto.golive.plugins.module_utils._checks.security.gitleaks import Gitleaks
 from ansible_collections.resto.golive.plugins.module_utils._checks.security.gitleaks_hook import GitleaksHook
@@ -24,6 +25,7 @@ _ALL: tuple[type[Check], ...] = (
     TlsCertificate,
     TlsRenewal,
     TlsRenewalDrill,
+    PostgresMigrations,
     PostgresHealth,
     PostgresAlerts,
     PostgresLockDrill,
