@@ -1,0 +1,82 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The running lab, as defects and the soak need it: looked at by the audit that users run, changed by plain tasks."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+import typing as t
+
+import yaml
+from journal import Journal
+from trial import Defect, States
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parents[1]
+PLAYBOOK = pathlib.Path(sys.executable).parent / "ansible-playbook"
+LATEST = ROOT / "reports" / "staging" / "latest"
+
+
+class RunningLab:
+    """Counts its audits and their time on the way."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.looks = 0
+        self.looking_s = 0.0
+
+    def look(self) -> States:
+        report = self.audit()
+        return {item["id"]: item["state"] for item in report["items"]}
+
+    def audit(self) -> dict[str, t.Any]:
+        """Run the whole audit and return its report; one that did not finish is never mistaken for an earlier one."""
+        before, started = LATEST.resolve(), time.monotonic()
+        output = play("playbooks/audit.yml", "-e", "golive_fail_on_no_go=false")
+        if LATEST.resolve() == before:
+            sys.exit(f"{output}\nthe audit left no report")
+        self.looks += 1
+        self.looking_s += time.monotonic() - started
+        report: dict[str, t.Any] = json.loads((LATEST / "golive.json").read_text(encoding="utf-8"))
+        return report
+
+    def change(self, restore: Defect | None, inject: Defect | None) -> None:
+        self._journal.note(*(defect for defect in (restore, inject) if defect))
+        mend = [_play(f"Mend {restore.id}", restore.host, restore.restore)] if restore else []
+        seed = [_play(f"Seed {inject.id}", inject.host, inject.inject)] if inject else []
+        tasks(mend + seed)
+        self._journal.note(*([inject] if inject else []))
+
+    def mend_what_was_left(self) -> None:
+        """Mend what the journal says is in the lab; each restore must also work where its defect was never seeded."""
+        for defect in self._journal.broken():
+            print(f"mending {defect.id}, which was left in the lab", flush=True)
+            tasks([_play(f"Mend {defect.id}", defect.host, defect.restore)])
+        self._journal.note()
+
+
+def _play(name: str, host: str, listed: list[dict[str, t.Any]]) -> dict[str, t.Any]:
+    return {"name": name, "hosts": host, "gather_facts": False, "any_errors_fatal": True, "vars": {"golive_defects": str(HERE)}, "tasks": listed}
+
+
+def tasks(plays: list[dict[str, t.Any]]) -> None:
+    (ROOT / ".cache").mkdir(exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", suffix=".yml", dir=ROOT / ".cache") as playbook:
+        yaml.safe_dump(plays, playbook, sort_keys=False)
+        playbook.flush()
+        play(playbook.name)
+
+
+def play(*arguments: str) -> str:
+    """Run a playbook on the lab and return its output; where it fails, that is the end, and the output is shown."""
+    argv = [str(one) for one in (PLAYBOOK, "-i", ROOT / "staging", *arguments)]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{done.stdout}{done.stderr}")
+    return done.stdout + done.stderr

@@ -1,0 +1,160 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The judge of seeded defects, on a lab made of a dictionary: what is noticed by nothing, what turns besides, what a restore leaves, who is to blame."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import pathlib
+import sys
+import typing as t
+
+import pytest
+import yaml
+
+DEFECTS = pathlib.Path(__file__).parents[2] / "defects"
+sys.path.insert(0, str(DEFECTS))
+
+from trial import BadDefect, Defect, Trial, changed, line, matrix, misses, ordered, sick, tried
+
+HEALTHY = {"a.one": "pass", "b.two": "pass", "c.three": "attested", "d.four": "unknown"}
+
+
+def defect(identity: str, **items: str) -> Defect:
+    named = {name.replace("_", "."): state for name, state in items.items()} or {identity.partition("/")[0]: "fail"}
+    return Defect(identity, "", "h", named, [{"x": 1}], [{"x": 2}])
+
+
+@dataclasses.dataclass
+class FakeLab:
+    """``really`` says what each defect turns, ``stays`` which are not undone by their restore."""
+
+    really: dict[str, dict[str, str]]
+    stays: set[str] = dataclasses.field(default_factory=set)
+    inside: list[str] = dataclasses.field(default_factory=list)
+    looks: int = 0
+
+    def look(self) -> dict[str, str]:
+        self.looks += 1
+        seen = dict(HEALTHY)
+        for identity in self.inside:
+            seen.update(self.really[identity])
+        return seen
+
+    def change(self, restore: Defect | None, inject: Defect | None) -> None:
+        if restore and restore.id not in self.stays:
+            self.inside.remove(restore.id)
+        self.inside += [inject.id] if inject else []
+
+
+def outcome(lab: FakeLab, *defects: Defect) -> dict[str, list[str]]:
+    return {trial.defect.id: trial.problems for trial in tried(defects, lab, HEALTHY)}
+
+
+def test_every_defect_is_caught_with_one_audit_each_and_one_at_the_end() -> None:
+    lab = FakeLab({"a.one/x": {"a.one": "fail"}, "b.two/x": {"b.two": "fail"}, "c.three/x": {"c.three": "fail"}})
+    assert outcome(lab, *(defect(identity) for identity in lab.really)) == {identity: [] for identity in lab.really}
+    assert (lab.looks, lab.inside) == (4, [])
+
+
+def test_defects_of_the_same_item_are_told_apart_by_a_look_between() -> None:
+    lab = FakeLab({"a.one/x": {"a.one": "fail"}, "a.one/y": {"a.one": "fail"}})
+    assert outcome(lab, defect("a.one/x"), defect("a.one/y")) == {"a.one/x": [], "a.one/y": []}
+    assert (lab.looks, lab.inside) == (4, [])
+
+
+@pytest.mark.parametrize(
+    ("turned", "problems"),
+    [
+        ({}, ["noticed by nothing"]),
+        ({"b.two": "fail"}, ["a.one stayed pass, must turn fail", "b.two turned fail with it, undeclared"]),
+        ({"a.one": "unknown"}, ["a.one turned unknown, must turn fail"]),
+        ({"a.one": "fail", "d.four": "fail"}, ["d.four turned fail with it, undeclared"]),
+        ({"a.one": "fail"}, []),
+    ],
+)
+def test_what_is_wrong_with_a_defect_or_our_sight_of_it(turned: dict[str, str], problems: list[str]) -> None:
+    lab = FakeLab({"a.one/x": turned})
+    assert outcome(lab, defect("a.one/x")) == {"a.one/x": problems}
+    assert misses(defect("a.one/x"), HEALTHY, turned) == problems
+
+
+def test_a_declared_companion_is_no_problem_and_a_missing_one_is() -> None:
+    both = defect("a.one/x", a_one="fail", b_two="fail")
+    assert outcome(FakeLab({"a.one/x": {"a.one": "fail", "b.two": "fail"}}), both) == {"a.one/x": []}
+    assert outcome(FakeLab({"a.one/x": {"a.one": "fail"}}), both) == {"a.one/x": ["b.two stayed pass, must turn fail"]}
+
+
+def test_a_restore_that_does_not_restore_ends_it_and_is_blamed() -> None:
+    lab = FakeLab({"a.one/x": {"a.one": "fail"}, "b.two/x": {"b.two": "fail"}, "c.three/x": {"c.three": "fail"}}, stays={"a.one/x"})
+    found = outcome(lab, *(defect(identity) for identity in lab.really))
+    assert found == {"a.one/x": ["after its restore: a.one fail"], "b.two/x": []}
+    assert lab.inside == ["a.one/x"], "what came after it is mended all the same"
+
+
+@pytest.mark.parametrize("also", [(), ("a.one/y",)])
+def test_the_last_restore_is_looked_at_too(also: tuple[str, ...]) -> None:
+    lab = FakeLab({"a.one/x": {"a.one": "fail"}, "a.one/y": {"a.one": "fail"}}, stays={"a.one/x"})
+    assert outcome(lab, *(defect(identity) for identity in ("a.one/x", *also))) == {"a.one/x": ["after its restore: a.one fail"]}
+
+
+def test_what_the_next_defect_turned_is_not_blamed_on_the_restore_before_it() -> None:
+    lab = FakeLab({"a.one/x": {"a.one": "fail"}, "b.two/x": {"b.two": "fail", "a.one": "fail"}, "c.three/x": {"c.three": "fail"}})
+    found = outcome(lab, *(defect(identity) for identity in lab.really))
+    assert found == {"a.one/x": [], "b.two/x": ["a.one turned fail with it, undeclared"], "c.three/x": []}
+    assert lab.inside == []
+
+
+def test_an_item_that_is_gone_has_changed() -> None:
+    assert changed({"a": "pass", "b": "pass"}, {"a": "pass", "c": "pass"}) == {"b": "gone", "c": "pass"}
+
+
+def test_neighbours_turn_different_items_where_that_can_be_had() -> None:
+    defects = [defect(f"{item}/{name}") for item, names in {"a.one": "pqrs", "b.two": "pq", "c.three": "p"}.items() for name in names]
+    found = ordered(defects)
+    assert sorted(one.id for one in found) == sorted(one.id for one in defects)
+    assert not [one.id for one, two in itertools.pairwise(found) if set(one.items) & set(two.items)]
+
+
+def test_an_item_that_is_not_good_cannot_be_seen_to_turn() -> None:
+    assert sick([defect("a.one/x"), defect("d.four/x"), defect("c.three/x"), defect("e.five/x")], HEALTHY) == ["d.four", "e.five"]
+
+
+def test_the_matrix_shows_who_turned_what() -> None:
+    trials = [
+        Trial(defect("b.two/x", a_one="fail", b_two="fail"), {"a.one": "fail", "b.two": "unknown"}, 9.6, ["wrong"]),
+        Trial(defect("a.one/long"), {"a.one": "fail"}, 12.2, []),
+    ]
+    assert matrix(trials).splitlines()[:5] == ["               s  a b", "a.one/long    12  F .", "b.two/x       10  F U  MISSED", "", "  a  a.one"]
+    assert line(trials[0]) == "MISSED  b.two/x  10 s  wrong"
+    assert line(trials[1]) == "caught  a.one/long  12 s"
+
+
+GOOD: dict[str, t.Any] = {"name": "n", "host": "h", "items": {"a.one": "fail"}, "inject": [{"x": 1}], "restore": [{"x": 2}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"restore": []}, "restore must be a list that is not empty"),
+        ({"restore": None}, "restore must be a list"),
+        ({"items": {"b.two": "fail"}}, "its own item"),
+        ({"items": {"a.one": "pass"}}, "no item turns to pass"),
+        ({"extra": 1}, "and nothing else"),
+    ],
+)
+def test_a_file_that_is_no_defect_says_why(tmp_path: pathlib.Path, change: dict[str, t.Any], said: str) -> None:
+    path = tmp_path / "a.one" / "x.yml"
+    path.parent.mkdir()
+    path.write_text(yaml.safe_dump(GOOD))
+    assert Defect.read(path).id == "a.one/x"
+    path.write_text(yaml.safe_dump({**GOOD, **change}))
+    with pytest.raises(BadDefect, match=said):
+        Defect.read(path)
+
+
+@pytest.mark.parametrize("path", sorted(DEFECTS.glob("*/*.yml")), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_defect_in_the_repository_is_one(path: pathlib.Path) -> None:
+    Defect.read(path)
