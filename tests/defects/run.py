@@ -14,9 +14,8 @@ import sys
 import typing as t
 
 from journal import Journal
+from running_lab import HERE, RunningLab
 from trial import BadDefect, Defect, Trial, line, matrix, sick, tried
-
-from lab import HERE, RunningLab
 
 
 def chosen(wanted: t.Sequence[str]) -> list[Defect]:

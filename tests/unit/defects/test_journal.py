@@ -16,8 +16,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "defects"))
 from journal import Journal
 from trial import Defect
 
-import lab
-
 ONE = Defect("a.one/x", "n", "h", {"a.one": "fail"}, [{"seed": 1}], [{"mend": 1}])
 TWO = Defect("b.two/x", "n", "h", {"b.two": "fail"}, [{"seed": 2}], [{"mend": 2}])
 
@@ -26,15 +24,15 @@ TWO = Defect("b.two/x", "n", "h", {"b.two": "fail"}, [{"seed": 2}], [{"mend": 2}
 def played(monkeypatch: pytest.MonkeyPatch) -> list[list[t.Any]]:
     """The tasks of every playbook that would have run on the lab."""
     found: list[list[t.Any]] = []
-    monkeypatch.setattr(lab, "tasks", lambda plays: found.append([play["tasks"] for play in plays]))
+    monkeypatch.setattr(running_lab, "tasks", lambda plays: found.append([play["tasks"] for play in plays]))
     return found
 
 
 def test_what_is_about_to_be_broken_is_written_down_first(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = Journal(tmp_path / "defects.json")
     at_that_time: list[list[str]] = []
-    monkeypatch.setattr(lab, "tasks", lambda plays: at_that_time.append([one.id for one in journal.broken()]))
-    running = lab.RunningLab(journal)
+    monkeypatch.setattr(running_lab, "tasks", lambda plays: at_that_time.append([one.id for one in journal.broken()]))
+    running = running_lab.RunningLab(journal)
     running.change(None, ONE)
     assert journal.broken() == [ONE]
     running.change(ONE, TWO)
@@ -47,7 +45,7 @@ def test_what_is_about_to_be_broken_is_written_down_first(tmp_path: pathlib.Path
 def test_the_next_start_mends_what_a_killed_runner_left(tmp_path: pathlib.Path, played: list[list[t.Any]]) -> None:
     Journal(tmp_path / "defects.json").note(ONE, TWO)  # killed between mending one and seeding two
     with Journal.opened(tmp_path / "defects.json") as journal:
-        lab.RunningLab(journal).mend_what_was_left()
+        running_lab.RunningLab(journal).mend_what_was_left()
         assert played == [[ONE.restore], [TWO.restore]]
         assert journal.broken() == []
 
@@ -56,11 +54,11 @@ def test_a_mend_that_fails_stays_in_the_journal(tmp_path: pathlib.Path, monkeypa
     def fails(plays: t.Any) -> None:
         sys.exit("the task failed")
 
-    monkeypatch.setattr(lab, "tasks", fails)
+    monkeypatch.setattr(running_lab, "tasks", fails)
     journal = Journal(tmp_path / "defects.json")
     journal.note(ONE)
     with pytest.raises(SystemExit):
-        lab.RunningLab(journal).mend_what_was_left()
+        running_lab.RunningLab(journal).mend_what_was_left()
     assert journal.broken() == [ONE]
 
 
