@@ -13,6 +13,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "defects"))
 
+import running_lab
 from journal import Journal
 from trial import Defect
 
