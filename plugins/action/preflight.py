@@ -10,7 +10,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.resto.golive.plugins.plugin_utils import engine, ledger, lint_gate, manifest
+from ansible_collections.resto.golive.plugins.plugin_utils import commits, engine, ledger, lint_gate, manifest, signatures
 
 
 class ActionModule(ActionBase):
@@ -45,8 +45,13 @@ class ActionModule(ActionBase):
         )
         runs = engine.runs_directory(environment, variables)
         sealed, _problems = ledger.load(runs, environment)
-        retired = engine.control_variables(variables).get("golive_retired", [])
-        whole = manifest.carried(built, sealed[-1].manifest if sealed else None, retired)
+        records = commits.records(seen)
+        control = engine.control_variables(variables)
+        if engine.decisions_excused(environment, variables):
+            records = signatures.excused(records)
+        retired = signatures.with_records(control.get("golive_retired", []), records.get("golive_retired", []))
+        counted = [entry for entry in retired if signatures.record_flaw(entry) is None]
+        whole = {**manifest.carried(built, sealed[-1].manifest if sealed else None, counted), "records": records}
         path = ledger.start(engine.check_mode_directory() if check_mode else runs, environment, whole)
         result.update(changed=False, golive={"run_id": path.name, "path": str(path.absolute()), "environment": environment, "impact": impact})
         return result

@@ -10,12 +10,25 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.resto.golive.plugins.plugin_utils import assembly, engine, evidence, ledger, manifest, promotion, report, texts, verdict
+from ansible_collections.resto.golive.plugins.plugin_utils import (
+    assembly,
+    commits,
+    engine,
+    evidence,
+    ledger,
+    manifest,
+    promotion,
+    report,
+    signatures,
+    texts,
+    verdict,
+)
 from ansible_collections.resto.golive.plugins.plugin_utils.engine import CurrentRun
 from ansible_collections.resto.golive.plugins.plugin_utils.report import terminal
 from ansible_collections.resto.golive.plugins.plugin_utils.verdict import Facts, Reason
 
-SIGNED = ("golive_waivers", "golive_attestations", "golive_retired")
+#: What must not come by ``-e``.
+SIGNED = (*commits.SIGNED, engine.DECISIONS_COMMITTED)
 
 
 class ActionModule(ActionBase):
@@ -62,14 +75,16 @@ class ActionModule(ActionBase):
             problems += [flaw] if flaw else []
         control = engine.control_variables(variables)
         now = ledger.now()
+        records = run.manifest["records"]
+        signed = {name: signatures.with_records(control.get(name, []), records.get(name, ())) for name in commits.SIGNED}
         whole = evidence.with_evidence(run.manifest, observations, run.path.name)
         decision = verdict.decide(
             whole,
             observations,
             now,
             facts=facts,
-            waivers=_entries(control.get("golive_waivers", [])),
-            attestations=_entries(control.get("golive_attestations", [])),
+            waivers=signed["golive_waivers"],
+            attestations=signed["golive_attestations"],
             problems=problems,
         )
         about = {
@@ -109,7 +124,3 @@ class ActionModule(ActionBase):
         report.write_all(made, directory)
         report.publish(directory)
         return directory
-
-
-def _entries(value: t.Any) -> list[dict[str, t.Any]]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []

@@ -25,6 +25,8 @@ from ansible_collections.resto.golive.plugins.plugin_utils.variables import Host
 RUN_VARIABLE = "golive_run"
 #: And what the probe saw of each host under this one.
 PROBE_VARIABLE = "golive_probe"
+#: Whether signatures must be in git, where the inventory is.
+DECISIONS_COMMITTED = "golive_decisions_committed"
 COLLECTION_VERSION = "0.1.0"
 
 TaskVars = t.Mapping[str, t.Any]
@@ -75,6 +77,12 @@ def limit_of(task_vars: TaskVars) -> str | None:
 def extra_variables() -> set[str]:
     """Return the names given with ``-e``: a signature must not come from there."""
     return set(load_extra_vars(DataLoader()))
+
+
+def decisions_excused(environment: str, task_vars: TaskVars) -> bool:
+    """Say whether the inventory declared ``golive_decisions_committed: false``, as a lab that signs for itself does. Never for prod nor by ``-e``."""
+    declared = control_variables(task_vars).get(DECISIONS_COMMITTED, True)
+    return declared is False and not environment.startswith("prod") and DECISIONS_COMMITTED not in extra_variables()
 
 
 def reports_directory(environment: str, task_vars: TaskVars) -> pathlib.Path:

@@ -20,6 +20,17 @@ ATTESTATION_FIELDS = ("item", "by", "role", "at", "expires", "evidence", "statem
 NOT_APPLICABLE_FIELDS = ("reason", "by", "approver")
 COVERABLE = frozenset({"fail", "warn"})
 
+#: Under this key an entry carries what ``commits`` found out about it. Whoever writes it by hand is overwritten.
+RECORDED = "recorded"
+#: States of a record under which a signature counts; ``excused`` is what ``golive_decisions_committed: false`` makes of the others, outside prod.
+ON_RECORD = frozenset({"committed", "no_git", "excused"})
+_OFF_RECORD = {
+    "uncommitted": "verdict.uncommitted",
+    "ignored": "verdict.git_ignored",
+    "template": "verdict.signature_template",
+    "unreadable": "verdict.git_silent",
+}
+
 
 def waiver_flaw(entry: Entry, waivable: t.Mapping[str, bool], now: datetime.datetime) -> Flaw | None:
     """Return what is wrong with a waiver, or None. *waivable* says for every item whether it can be waived at all."""
@@ -30,12 +41,13 @@ def waiver_flaw(entry: Entry, waivable: t.Mapping[str, bool], now: datetime.date
         or (None if _listed(entry) <= COVERABLE else ("verdict.covers", {"covers": ", ".join(sorted(_listed(entry) - COVERABLE))}))
         or _same_person(entry["owner"], entry["approver"])
         or _dates(entry, WAIVER_DAYS, now)
+        or record_flaw(entry)
     )
 
 
 def attestation_flaw(entry: Entry, waivable: t.Mapping[str, bool], now: datetime.datetime) -> Flaw | None:
     """Return what is wrong with an attestation, or None."""
-    return _missing(entry, ATTESTATION_FIELDS) or _unknown_item(entry, waivable) or _dates(entry, ATTESTATION_DAYS, now)
+    return _missing(entry, ATTESTATION_FIELDS) or _unknown_item(entry, waivable) or _dates(entry, ATTESTATION_DAYS, now) or record_flaw(entry)
 
 
 def not_applicable_flaw(entry: t.Any) -> Flaw | None:
@@ -43,6 +55,31 @@ def not_applicable_flaw(entry: t.Any) -> Flaw | None:
     if not isinstance(entry, t.Mapping):
         return "verdict.field_missing", {"field": NOT_APPLICABLE_FIELDS[0]}
     return _missing(entry, NOT_APPLICABLE_FIELDS) or _same_person(entry["by"], entry["approver"])
+
+
+def record_flaw(entry: Entry) -> Flaw | None:
+    """Return why git does not vouch for *entry*, or None. An entry that nobody asked git about has no record, and does not count."""
+    record = entry.get(RECORDED) or {}
+    state = str(record.get("state"))
+    if state in ON_RECORD:
+        return None
+    return _OFF_RECORD.get(state, "verdict.record_unknown"), {name: record[name] for name in ("file", "problem") if name in record}
+
+
+def with_records(entries: t.Any, records: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Return the entries that are dictionaries, each with its record; *records* are in the order of *entries*."""
+    listed = entries if isinstance(entries, list) else []
+    padded = [*records, *({} for _entry in listed)]
+    return [{**entry, RECORDED: dict(record)} for entry, record in zip(listed, padded, strict=False) if isinstance(entry, dict)]
+
+
+def excused(records: t.Mapping[str, t.Sequence[t.Mapping[str, t.Any]]]) -> dict[str, list[dict[str, t.Any]]]:
+    """Return *records* as an environment sees them that declared ``golive_decisions_committed: false``: they count, and say that git has nothing of them."""
+    return {name: [_excused(record) for record in listed] for name, listed in records.items()}
+
+
+def _excused(record: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return dict(record) if record["state"] in ON_RECORD else {"state": "excused", "was": record["state"], "file": record["file"]}
 
 
 def _missing(entry: Entry, fields: t.Iterable[str]) -> Flaw | None:

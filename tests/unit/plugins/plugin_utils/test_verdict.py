@@ -48,12 +48,12 @@ def state(decision: Decision, item: str = "redis.persistence") -> tuple[str, str
 
 def waiver(**more: t.Any) -> Dict:
     base = {"item": "redis.persistence", "covers": ["fail"], "reason": "r", "owner": "ana", "approver": "luis", "at": "2026-11-20", "expires": "2026-12-20"}
-    return {**base, **more}
+    return {**base, "recorded": {"state": "committed"}, **more}
 
 
 def attestation(**more: t.Any) -> Dict:
     base = {"item": "redis.persistence", "by": "ana", "role": "lead", "at": "2026-11-20", "expires": "2027-02-18", "evidence": "docs", "statement": "s"}
-    return {**base, **more}
+    return {**base, "recorded": {"state": "no_git"}, **more}
 
 
 def test_proven_is_go() -> None:
@@ -147,6 +147,13 @@ def test_a_problem_of_the_run_is_no_go_before_any_rule() -> None:
         (waiver(covers=[]), (NO_GO, "fail", "refused")),
         (waiver(reason=""), (NO_GO, "fail", "refused")),
         (waiver(at="soon"), (NO_GO, "fail", "refused")),
+        (waiver(recorded={"state": "uncommitted", "file": "f"}), (NO_GO, "fail", "refused")),
+        (waiver(recorded={"state": "ignored", "file": "f"}), (NO_GO, "fail", "refused")),
+        (waiver(recorded={"state": "template", "file": "f"}), (NO_GO, "fail", "refused")),
+        (waiver(recorded={"state": "unreadable", "file": "f", "problem": "p"}), (NO_GO, "fail", "refused")),
+        (waiver(recorded={"state": "excused", "was": "ignored", "file": "f"}), (GO_WITH_WAIVERS, "waived", "used")),
+        (waiver(recorded={}), (NO_GO, "fail", "refused")),
+        (waiver(recorded=None), (NO_GO, "fail", "refused")),
     ],
 )
 def test_waivers(entry: Dict, found: tuple[str, str, str]) -> None:
@@ -181,6 +188,8 @@ def test_at_most_five_waivers() -> None:
         ([attestation(expires="2026-11-22")], (NO_GO, "pending", "verdict.attestation_refused")),
         ([attestation(expires="2027-05-20")], (NO_GO, "pending", "verdict.attestation_refused")),
         ([attestation(evidence="")], (NO_GO, "pending", "verdict.attestation_refused")),
+        ([attestation(recorded={"state": "uncommitted", "file": "f"})], (NO_GO, "pending", "verdict.attestation_refused")),
+        ([attestation(recorded={})], (NO_GO, "pending", "verdict.attestation_refused")),
         ([attestation(item="other.item")], (NO_GO, "pending", "verdict.attestation_missing")),
     ],
 )
