@@ -55,7 +55,7 @@ class Project:
     def inventory(self, name: str, content: t.Any) -> pathlib.Path:
         """Write an inventory file of one's own below ``<directory>/staging`` and return it."""
         path = self.directory / "staging" / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(content) if not isinstance(content, str) else content)
         return path
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import datetime
+import subprocess
 import sys
 
 import pytest
@@ -118,6 +120,30 @@ def test_a_waiver_from_the_command_line_or_by_its_owner_is_refused(project: Proj
     ran = audit(project, content, "-e", f"{{golive_waivers: [{waiver}]}}")
     assert ran.rc == 2
     assert ran.report is None or ran.report["verdict"] == "NO_GO"
+
+
+def test_a_signature_that_is_not_committed_does_not_count(project: Project) -> None:
+    signed = "{item: operations.support, by: ana@comanda.example, role: r, at: '%s', expires: '%s', evidence: e, statement: s}"
+    today = datetime.datetime.now(datetime.UTC).date()
+    line = signed % (today, today + datetime.timedelta(days=30))
+    decisions = project.inventory("group_vars/all/90_decisions.yml", f"---\ngolive_attestations:\n  - {line}\n")
+
+    def flaw() -> str:
+        ran = audit(project, shop(redis={"r1": LOCAL}))
+        assert ran.report is not None, ran.output
+        (attestation,) = ran.report["attestations"]
+        return f"{attestation['state']}: {attestation['recorded'].get('by') or (attestation['problem'] or {}).get('en')}"
+
+    def git(*arguments: str) -> None:
+        who = ("-c", "user.name=sofia", "-c", "user.email=sofia@comanda.example")
+        subprocess.run(["git", "-C", str(decisions.parent), *who, *arguments], check=True, capture_output=True)
+
+    assert flaw() == "valid: None"
+    git("init", "--quiet", str(project.directory))
+    assert flaw().startswith("refused: git's last commit does not have it")
+    git("add", str(decisions))
+    git("commit", "--quiet", "--message", "Sign")
+    assert flaw() == "valid: sofia@comanda.example"
 
 
 def test_a_host_dropped_from_the_inventory_is_scope_reduced_until_retired(project: Project) -> None:

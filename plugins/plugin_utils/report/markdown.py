@@ -125,7 +125,9 @@ def _blocker(blocker: t.Mapping[str, Json], language: str) -> str:
 def _waiver(waiver: t.Mapping[str, Json], language: str) -> str:
     owner, approver = (escape(model.line(waiver.get(name))) for name in ("owner", "approver"))
     expires = escape(model.when(waiver.get("expires")))
+    record = model.record_of(waiver)
     return (
         f"{_code(waiver['item'])}: {escape(model.line(waiver.get('reason')))} — {model.label('owner', language).lower()}: {owner},"
         f" {model.label('approver', language).lower()}: {approver}, {model.label('expires', language).lower()}: {expires}"
+        + (f". {escape(record[language])}" if record else "")
     )

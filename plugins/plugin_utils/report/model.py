@@ -16,7 +16,18 @@ import json
 import re
 import typing as t
 
-from ansible_collections.resto.golive.plugins.plugin_utils.report.wording import AGO, AHEAD, LABELS, LANGUAGES, PARENTS, SEVERITIES, STATES, TICKED, UNITS
+from ansible_collections.resto.golive.plugins.plugin_utils.report.wording import (
+    AGO,
+    AHEAD,
+    LABELS,
+    LANGUAGES,
+    PARENTS,
+    RECORDS,
+    SEVERITIES,
+    STATES,
+    TICKED,
+    UNITS,
+)
 
 Json = t.Any
 Report = t.Mapping[str, Json]
@@ -116,6 +127,16 @@ def reason_of(thing: t.Mapping[str, Json], language: str) -> str:
 def example_of(thing: t.Mapping[str, Json]) -> str:
     """Return the lines to paste into the inventory, or nothing. Their white space is YAML's."""
     return clean(((thing.get("reason") or {}).get("params") or {}).get("example")).strip("\n").rstrip()
+
+
+def record_of(entry: t.Mapping[str, Json]) -> dict[str, str] | None:
+    """Return what git says of a waiver or an attestation, in each language; None where nothing is known of it."""
+    record = entry.get("recorded") or {}
+    text = RECORDS.get(record.get("state"))
+    if text is None:
+        return None
+    fields = {"by": line(record.get("by")), "at": when(record.get("at")), "commit": line(record.get("commit"))[:12]}
+    return {language: text[language].format(**fields) for language in LANGUAGES}
 
 
 def sections(report: Report) -> list[Section]:

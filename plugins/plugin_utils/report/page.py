@@ -87,6 +87,7 @@ def _template() -> jinja2.Template:
         "word": model.word,
         "reason": model.reason_of,
         "example": model.example_of,
+        "record": model.record_of,
         "is_ticked": model.is_ticked,
         "anchor": _anchor,
         "tone": lambda state: TONES.get(state, "bad"),

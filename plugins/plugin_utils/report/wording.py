@@ -66,6 +66,16 @@ SIGNED: dict[str, Text] = {
     "refused": {"es": "rechazada", "en": "refused"},
 }
 
+#: What git says of a signature that counts; why one does not count is its problem's text.
+RECORDS: dict[str, Text] = {
+    "committed": {"es": "En git: {by}, {at} ({commit})", "en": "In git: {by}, {at} ({commit})"},
+    "excused": {
+        "es": "No está en git, y el inventario lo declara: golive_decisions_committed: false",
+        "en": "Not in git, and the inventory says so: golive_decisions_committed: false",
+    },
+    "no_git": {"es": "El inventario no está en git: no consta quién la escribió", "en": "The inventory is not in git: who wrote it is not on record"},
+}
+
 VERDICTS: dict[str, Text] = {
     "GO": {"es": "GO", "en": "GO"},
     "GO_WITH_WAIVERS": {"es": "GO con riesgos aceptados", "en": "GO with waivers"},
