@@ -44,7 +44,7 @@ def filled(value: Any, words: Mapping[str, str]) -> Any:
 
 
 def secret(name: str) -> str:
-    path, _, key = name.partition("#")
+    path, _separator, key = name.partition("#")
     request = urllib.request.Request(f"{STORE}/{path}", headers={"X-Vault-Token": (LAB / "openbao_token").read_text(encoding="utf-8").strip()})
     with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=LAB / "tls" / "ca.pem"), timeout=10) as answer:
         return str(json.load(answer)["data"]["data"][key])
@@ -63,8 +63,8 @@ class Answer:
 
 def send(where: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
     """`METHOD domain:/path`. The lab's certificate may be bare: trust is the business of environment.tls, not ours."""
-    method, _, url = where.partition(" ")
-    domain, _, path = url.partition(":")
+    method, _separator, url = where.partition(" ")
+    domain, _separator, path = url.partition(":")
     connection = HTTPSConnection(EDGE, timeout=15, context=ssl._create_unverified_context())
     connection.request(method, quote(path, safe="/?=&:%+"), body or None, {"Host": STAGING["golive_domains"][domain], **headers})
     answer = connection.getresponse()
@@ -84,7 +84,7 @@ class Visitor:
         self.headers = {"api": {"Authorization": f"Bearer {answer.at(realm['token'])}"}}
         self.refresh_token = answer.at("/refresh_token")
         realm = REALMS["admin"]
-        kind, _, cookie = realm["csrf"]["from"].partition(":")
+        kind, _separator, cookie = realm["csrf"]["from"].partition(":")
         assert kind == "cookie"
         header = realm["csrf"]["to"].partition(":")[2]
         jar = self._cookies(send(realm["send"]["http"].replace("POST", "GET"), {}))
