@@ -132,7 +132,7 @@ def example_of(thing: t.Mapping[str, Json]) -> str:
 def record_of(entry: t.Mapping[str, Json]) -> dict[str, str] | None:
     """Return what git says of a waiver or an attestation, in each language; None where nothing is known of it."""
     record = entry.get("recorded") or {}
-    text = RECORDS.get(record.get("state"))
+    text = RECORDS.get(str(record.get("state")))
     if text is None:
         return None
     fields = {"by": line(record.get("by")), "at": when(record.get("at")), "commit": line(record.get("commit"))[:12]}
