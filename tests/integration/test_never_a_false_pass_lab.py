@@ -18,6 +18,7 @@ import urllib.request
 
 import pytest
 
+from .argv import TIMES, Watch, plant
 from .conftest import ROOT, Project, Ran
 from .test_lab import LAB, connect
 
@@ -164,11 +165,23 @@ def secrets() -> list[str]:
     return [value for value in found if len(value) >= 8]
 
 
+@pytest.mark.parametrize("host", [None, "cache1", "probe1"])
+def test_a_secret_in_arguments_would_be_seen(host: str | None) -> None:
+    with Watch(["golive-planted-here", "golive-never-planted"]) as watch:
+        plant("golive-planted-", "here", host)
+    assert watch.found.keys() == {0}
+    assert len(watch.pids[0]) >= TIMES, "each of them is seen, however short it lives"
+
+
 def test_secrets_are_nowhere(project: Project) -> None:
     mark = connect("cache1").check_output("journalctl --no-pager --quiet -n 0 --show-cursor | tail -1").partition("cursor: ")[2]
-    ran = audit(project, "-vvv", playbook="golive.yml")
     planted = secrets()
     assert planted
+    with Watch([*planted, "golive-planted-meanwhile"]) as watch:
+        ran = audit(project, "-vvv", playbook="golive.yml")
+        plant("golive-planted-", "meanwhile", "cache1")
+    assert watch.found.pop(len(planted)) == {"python3"}
+    assert not watch.found, "a secret stood among the arguments of these programs"
     journal = connect("cache1").check_output("journalctl --no-pager --quiet --after-cursor=%s", mark)
     left = connect("cache1").check_output("find /tmp /var/tmp /home -type f -newermt '-5 minutes' -exec cat {} +")
     files = [path.read_text() for path in project.reports.rglob("*") if path.is_file()]
