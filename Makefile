@@ -1,7 +1,7 @@
 # Two are enough to begin: make demo, make test.
 .DEFAULT_GOAL := help
 
-.PHONY: help setup setup-dev demo lab lab-destroy test lint units comanda sanity artefact molecule oldest integration defects clean
+.PHONY: help setup setup-dev demo lab lab-destroy test lint units comanda sanity artefact molecule oldest integration defects soak clean
 
 help:  ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ integration:  ## The second opinion alone, on a lab that runs
 
 defects: setup-dev  ## Break the lab in every known way and see each noticed (ITEM=redis.persistence for one item)
 	@.venv/bin/python tests/defects/run.py $(ITEM)
+
+soak: setup-dev  ## Audit the healthy lab twenty times (N=20) and see that no state flaps
+	@.venv/bin/python tests/defects/soak.py $(N)
 
 clean:  ## Remove what was made here, the lab and .venv excepted
 	rm -rf build .cache .mypy_cache .ruff_cache .ansible tests/output
