@@ -9,12 +9,15 @@ send each result as a line of JSON. The parent keeps the deadlines, writes ``err
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import pwd
 import queue
 import selectors
+import tempfile
 import threading
 import time
 import traceback
@@ -29,6 +32,8 @@ from ansible_collections.resto.golive.plugins.module_utils._redact import scrub
 THREADS = 64
 #: What a unit may take beyond its own deadline (the library's own deadline should have fired), in seconds.
 GRACE_S = 2.0
+#: Where locks of the machine live (Filesystem Hierarchy Standard 3.0, sections 3.15 and 5.9).
+LOCKS = "/run/lock"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,15 +71,37 @@ def run(units: t.Sequence[Unit], *, fix: bool = False, check_mode: bool = False,
     """
     results: dict[int, list[Row]] = {}
     ends = time.monotonic() + budget_s
-    together = [index for index, unit in enumerate(units) if not unit.check.alone]
-    # What disturbs others has workers of its own, one after the other, when all the others are done.
-    for wave in (together, *([index] for index, unit in enumerate(units) if unit.check.alone)):
-        by_user: dict[str, list[int]] = {}
-        for index in wave:
-            by_user.setdefault(units[index].check.runs_as, []).append(index)
-        workers = [_Worker(user, indexes, units, fix, check_mode) for user, indexes in by_user.items()]
-        _collect(workers, units, results, ends)
+    _wave([index for index, unit in enumerate(units) if not unit.check.alone], units, results, ends, fix, check_mode)
+    # What disturbs others has workers of its own, one after the other, when all the others are done; another run on this host waits for its turn.
+    alone = [index for index, unit in enumerate(units) if unit.check.alone]
+    with _turn(ends) if alone else contextlib.nullcontext():
+        for index in alone:
+            _wave([index], units, results, ends, fix, check_mode)
     return [row for index in range(len(units)) for row in results[index]]
+
+
+def _wave(wave: list[int], units: t.Sequence[Unit], results: dict[int, list[Row]], ends: float, fix: bool, check_mode: bool) -> None:
+    """Run these of *units* side by side, one worker a user."""
+    by_user: dict[str, list[int]] = {}
+    for index in wave:
+        by_user.setdefault(units[index].check.runs_as, []).append(index)
+    _collect([_Worker(user, indexes, units, fix, check_mode) for user, indexes in by_user.items()], units, results, ends)
+
+
+@contextlib.contextmanager
+def _turn(ends: float) -> t.Iterator[None]:
+    """Hold this host's one turn to disturb. Whoever does not get it in time finds no time left either: its rows say that it never started."""
+    folder = LOCKS if os.path.isdir(LOCKS) and os.access(LOCKS, os.W_OK) else tempfile.gettempdir()
+    lock = os.open(os.path.join(folder, f"resto.golive.{os.geteuid()}"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        while time.monotonic() < ends:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(0.1)
+        yield
+    finally:
+        os.close(lock)
 
 
 class _Worker:

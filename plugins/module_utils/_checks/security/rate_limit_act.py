@@ -76,16 +76,18 @@ class Act:
             "spoofed": [],
             "second": {"missing": self._callers.missing, "clients": [], "rested": False},
             "keyless": [],
-            "recovery": {"unseen": True, "wait_s": self._wait_s, "events": []},
+            "recovery": {"unseen": True, "wait_s": self._wait_s, "events": [], "drained": []},
         }
         if not rules.exact(self._limit, seen):
             return seen
         seen["spoofed"] = self._spoofed(first, burst["events"])
         before = rules.counted(seen)
         seen["second"]["clients"] = self._second(first, before)
+        drained = [event for client in seen["second"]["clients"] for event in client["drained"]]
+        before = [*before, *drained]
         seen["keyless"] = self._keyless()
         if len(seen["spoofed"]) == 1:
-            seen["recovery"] = self._recovery(first, before)
+            seen["recovery"] = {**self._recovery(first, before), "drained": drained}
         if seen["recovery"]["events"] and rules.all_refused(seen["second"]["clients"]):
             # They may have been busy themselves; now each has had as long a rest as the first one.
             seen["second"] |= {"rested": True, "clients": self._second(first, [*before, *seen["recovery"]["events"]])}
@@ -165,7 +167,8 @@ class Act:
             else:
                 lines = self._open(other, count)
             events = self._fire(other, lines, anything=True)
-            clients.append({"name": other.name, "events": events, "before": [*before, *drained]})
+            before = [*before, *drained]
+            clients.append({"name": other.name, "events": events, "before": before, "drained": drained})
             if not rules.all_refused(clients):
                 break
         return clients

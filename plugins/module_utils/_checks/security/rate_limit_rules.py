@@ -310,7 +310,8 @@ class _Judgement:
         return self._say("pass", "keyless_limited", f"<= {most}", told.accepted, **params)
 
     def _recovery(self) -> list[Assertion]:
-        limit, recovery, before = self._limit, self._seen["recovery"], counted(self._seen)
+        limit, recovery = self._limit, self._seen["recovery"]
+        before = [*counted(self._seen), *recovery["drained"]]
         if len(self._seen["spoofed"]) > 1:
             return []  # which of what was let in the bucket gave is not known
         if recovery["unseen"]:

@@ -9,6 +9,7 @@ import ctypes
 import os
 import pathlib
 import sys
+import threading
 import time
 import typing as t
 
@@ -240,6 +241,26 @@ def test_a_check_that_disturbs_runs_after_the_others_and_by_itself(tmp_path: pat
     rows = run([unit(Alone, target="a"), unit(Alone, target="b"), *[unit(Together, target=str(number)) for number in range(5)]])
     assert {row["status"] for row in rows} == {"pass"}
     assert max(float(row["observed"]) for row in rows[2:]) < min(float(row["observed"]) for row in rows[:2])
+
+
+def test_two_runs_on_one_host_do_not_disturb_each_other(tmp_path: pathlib.Path) -> None:
+    class Alone(Good):
+        name = "alone_check"
+        alone = True
+
+        def observe(self, ctx: Context) -> dict[str, t.Any]:
+            (tmp_path / "busy").touch(exist_ok=False)
+            time.sleep(0.3)
+            (tmp_path / "busy").unlink()
+            return {"target": "alone", "limit": 1}
+
+    found: list[Row] = []
+    runs = [threading.Thread(target=lambda: found.extend(run([unit(Alone)]))) for _turn in range(3)]
+    for one in runs:
+        one.start()
+    for one in runs:
+        one.join()
+    assert [row["status"] for row in found] == ["pass"] * 3
 
 
 def test_fix_is_looked_at_again_and_check_mode_changes_nothing() -> None:

@@ -63,7 +63,7 @@ def picture(first: Bucket | None = None, other: Bucket | None = None, **changes:
         "spoofed": [{"header": "X-Forwarded-For", "events": spoofed}],
         "second": {"missing": "", "rested": True, "clients": [{"name": "192.0.2.2", "events": asked(two, [0.3]), "before": before}]},
         "keyless": [],
-        "recovery": {"unseen": False, "wait_s": 40.0, "events": asked(one, [6.2, 6.2])},
+        "recovery": {"unseen": False, "wait_s": 40.0, "drained": [], "events": asked(one, [6.2, 6.2])},
     }
     return {**seen, **changes}
 
@@ -258,6 +258,16 @@ def test_another_rate_is_seen_by_how_it_recovers(per_s: float, found: dict[str, 
     assert wrong(picture(Bucket(per_s))) == found
 
 
+def test_what_was_drained_for_the_second_client_is_not_there_to_recover() -> None:
+    bucket = Bucket(0.5)
+    seen = picture(Bucket(0.5), route={"rate": "30/m", "burst": 5, "key": "ip"})
+    asked(bucket, [0.0, *[0.1] * 6, 0.2])
+    drained = asked(bucket, [3.0, 3.0])
+    seen["recovery"] |= {"drained": drained, "events": asked(bucket, [5.1, 5.1])}
+    seen["second"]["clients"][0] |= {"before": [*seen["second"]["clients"][0]["before"], *drained], "events": [event("accepted", 3.1)]}
+    assert wrong(seen) == {}
+
+
 def test_a_counter_in_windows_is_no_such_limit() -> None:
     seen = picture()
     seen["recovery"]["events"] = [event("refused", 6.2), event("refused", 6.2)]
@@ -265,7 +275,7 @@ def test_a_counter_in_windows_is_no_such_limit() -> None:
 
 
 def test_a_recovery_that_nobody_waited_for() -> None:
-    assert wrong(picture(recovery={"unseen": True, "wait_s": 1.0, "events": []})) == {"recovery_unseen": "error"}
+    assert wrong(picture(recovery={"unseen": True, "wait_s": 1.0, "events": [], "drained": []})) == {"recovery_unseen": "error"}
 
 
 def test_guests_that_wait_are_a_warning() -> None:
