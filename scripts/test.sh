@@ -35,10 +35,12 @@ units() {
     stage "units, ansible-core $($old -c 'from ansible.release import __version__; print(__version__)')" "$old" -m pytest -q -n auto tests/unit
 }
 
-# The reference system by itself: its types, and its tests on a PostgreSQL and a Redis of their own.
+# The reference system and the providers it calls, by themselves: their types, and their tests on servers of their own.
 comanda() {
     stage "comanda, types" env -C lab/comanda "$ROOT/.cache/venv-comanda/bin/mypy" --cache-dir "$ROOT/.cache/mypy-comanda" -p comanda
     stage "comanda, tests" .cache/venv-comanda/bin/python -m pytest -q lab/comanda/tests
+    stage "providers, types" env -C lab/providers "$ROOT/.cache/venv-comanda/bin/mypy" --strict --cache-dir "$ROOT/.cache/mypy-comanda" -p providers
+    stage "providers, tests" .cache/venv-comanda/bin/python -m pytest -q lab/providers/tests
 }
 
 sanity() { stage "sanity" scripts/sanity.sh; }
