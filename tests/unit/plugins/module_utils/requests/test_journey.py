@@ -184,10 +184,10 @@ def test_a_flag_that_only_the_database_knows_is_not_believed_unasked(walk: Walk,
 
 
 def test_an_observer_that_sees_anything_proves_nothing(walk: Walk, options: dict[str, t.Any]) -> None:
-    options["journey"]["panel"]["see"]["contains"] = "order golive-"
-    options["journey"]["reply"]["see"] = {"http": "GET api:/flag"}
-    found = walk()
-    assert (found["reply"], found["panel"]) == ("error sees_anything", "error sees_anything")
+    options["journey"]["order"]["see"] = {"http": "GET api:/echo?{cid}"}  # it answers whatever the id
+    options["journey"]["reply"]["see"] = {"http": "GET api:/flag"}  # it answers before anything is sent
+    options["journey"]["panel"]["see"]["contains"] = "order golive-"  # and this one takes the other message's order for this one's
+    assert walk() == {**WELL, "reply": "error sees_anything", "order": "error sees_anything", "panel": "fail seen_too_often"}
 
 
 def test_what_only_a_database_shows_is_not_known_here(walk: Walk, options: dict[str, t.Any]) -> None:
