@@ -1,7 +1,7 @@
 # Two are enough to begin: make demo, make test.
 .DEFAULT_GOAL := help
 
-.PHONY: help setup setup-dev demo lab lab-destroy test lint units comanda sanity artefact molecule oldest integration defects soak clean
+.PHONY: help setup setup-dev demo lab lab-destroy test lint units comanda sanity artefact molecule oldest integration defects soak bench clean
 
 help:  ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ defects: setup-dev  ## Break the lab in every known way and see each noticed (IT
 
 soak: setup-dev  ## Audit the healthy lab twenty times (N=20) and see that no state flaps
 	@.venv/bin/python tests/defects/soak.py $(N)
+
+bench: setup-dev  ## Time everything on the running lab against what people use instead (ARGS=--write puts the table into docs/performance.md)
+	@scripts/bench.sh $(ARGS)
 
 clean:  ## Remove what was made here, the lab and .venv excepted
 	rm -rf build .cache .mypy_cache .ruff_cache .ansible tests/output

@@ -18,7 +18,7 @@ venv() {
         rm -rf "$dir"
     fi
     mark="$dir/.made-from-$(basename "$requirements")"
-    wanted=$(cat constraints.txt requirements*.txt tests/unit/requirements.txt lab/comanda/requirements.txt lab/comanda/tests/requirements.txt scripts/setup.sh | sha256sum)
+    wanted=$(cat constraints.txt requirements*.txt tests/unit/requirements.txt lab/comanda/requirements.txt lab/comanda/tests/requirements.txt tests/bench/requirements.txt scripts/setup.sh | sha256sum)
     [[ -e $mark && $(<"$mark") == "$wanted" ]] && return
     if [[ ! -d $dir ]]; then
         "$python" -m venv "$dir"
@@ -42,4 +42,6 @@ if [[ $level == dev ]]; then
         'ansible-core>=2.19,<2.20' -c .cache/constraints-2.19.txt
     # What the reference system runs with, on the Python of its host where there is one.
     venv .cache/venv-comanda "$(scripts/python.sh 3.11 3.11 2>/dev/null || scripts/python.sh 3.11 3.13)" lab/comanda/tests/requirements.txt
+    # What the bench compares with.
+    venv .cache/venv-sslyze "$(scripts/python.sh)" tests/bench/requirements.txt
 fi
