@@ -116,9 +116,9 @@ def visitors() -> dict[str, Visitor]:
     return {name: Visitor(name) for name in LOGINS}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def words(visitors: dict[str, Visitor]) -> Iterator[dict[str, str]]:
-    """The words of one run, an order among them; it is taken back afterwards."""
+    """The words of one run, an order among them (one: the edge may limit how many); it is taken back afterwards."""
     found = {"cid": f"golive-{uuid.uuid4()}", "tenant": COMMON["golive_tenants"]["a"]["id"]}
     order = REQUESTS["order"]
     found["order"] = visitors[order["as"]].do(order["http"], found, order["json"]).at(order["save"]["order"])
