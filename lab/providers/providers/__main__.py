@@ -24,19 +24,25 @@ from providers.whatsapp import WhatsApp
 KINDS: dict[str, t.Callable[[t.Mapping[str, t.Any]], Provider]] = {"whatsapp": WhatsApp, "twilio": Twilio, "stripe": Stripe, "mercadopago": MercadoPago}
 
 
+def trust(config: t.Mapping[str, t.Any], folder: pathlib.Path) -> ssl.SSLContext | None:
+    """TLS with the configured certificate; None without one."""
+    if "certificate" not in config:
+        return None
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*(folder / config[name] for name in ("certificate", "key")))
+    return tls
+
+
 def main() -> None:
     path = pathlib.Path(sys.argv[1])
     config = json.loads(path.read_text(encoding="utf-8"))
     record, faults = Record(), Faults()
-    hosts = {one["host"]: (name, KINDS[name](one)) for name, one in config["providers"].items() if name in KINDS}
-    tls = None
-    if "certificate" in config:
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(*(path.parent / config[name] for name in ("certificate", "key")))
+    hosts: dict[str, tuple[str, Provider]] = {one["host"]: (name, KINDS[name](one)) for name, one in config["providers"].items() if name in KINDS}
     if "smtp" in config["providers"]:
         given = config["providers"]["smtp"]
-        mail.controller(mail.Sink(given, record, faults), config["listen"], given["port"]).start()
-    server = Server((config["listen"], config["port"]), hosts, record, faults, tls, config.get("trusted", ()))
+        mail.door(given, config["listen"], trust(config, path.parent), record, faults).start()
+        hosts[given.get("host", "")] = ("smtp", mail.Name())
+    server = Server((config["listen"], config["port"]), hosts, record, faults, trust(config, path.parent), config.get("trusted", ()))
     signal.signal(signal.SIGTERM, lambda *_frame: sys.exit(0))
     server.serve_forever()
 

@@ -13,6 +13,8 @@ import typing as t
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
+from providers.webhooks import Event
+
 
 @dataclasses.dataclass(frozen=True)
 class Call:
@@ -44,18 +46,22 @@ class Call:
         kind, _space, value = self.headers.get("authorization", "").partition(" ")
         if kind.lower() != "basic":
             return "", ""
-        user, _colon, password = base64.b64decode(value).decode().partition(":")
+        try:
+            user, _colon, password = base64.b64decode(value, validate=True).decode().partition(":")
+        except ValueError:
+            return "", ""
         return user, password
 
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """``after``: what the provider does once the answer is out, such as sending statuses back."""
+    """``events``: what the provider tells by webhook once the answer is out. ``replayed``: nothing was done, as the idempotency key was known."""
 
     status: int
     body: t.Any
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    after: t.Callable[[], None] | None = None
+    events: tuple[Event, ...] = ()
+    replayed: bool = False
 
 
 def token_is(given: str, wanted: str | None) -> bool:

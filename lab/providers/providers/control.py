@@ -10,6 +10,8 @@ from providers.faults import Fault, Faults, Wrong
 from providers.record import Record
 
 PREFIX = "/_golive/"
+#: What the record can be asked by.
+ASKED = frozenset({"since", "contains", "to", "method"})
 
 
 def answer(call: Call, provider: str, record: Record, faults: Faults, known: tuple[str, ...]) -> Answer:
@@ -18,9 +20,11 @@ def answer(call: Call, provider: str, record: Record, faults: Faults, known: tup
     if about not in known:
         return Answer(404, {"error": f"no such provider; known: {', '.join(known)}"})
     name = call.path.removeprefix(PREFIX)
-    if (call.method, name) == ("GET", "calls"):
-        since = call.query.get("since", "0")
-        return Answer(200, record.calls(about, int(since))) if since.isdecimal() else Answer(400, {"error": "since is a number"})
+    if call.method == "GET" and name in ("calls", "webhooks"):
+        asked = {name: value for name, value in call.query.items() if name != "provider"}
+        if not set(asked) <= ASKED or not asked.get("since", "0").isdecimal():
+            return Answer(400, {"error": f"since is a number; known: {', '.join(sorted(ASKED))}"})
+        return Answer(200, record.calls(about, int(asked.pop("since", "0")), **asked, webhooks=name == "webhooks"))
     if name != "faults":
         return Answer(404, {"error": f"{call.method} {call.path} is not there"})
     if call.method == "DELETE":
@@ -28,7 +32,10 @@ def answer(call: Call, provider: str, record: Record, faults: Faults, known: tup
     elif call.method == "POST":
         given = call.json()
         try:
-            faults.add(about, Fault.of(given if isinstance(given, dict) else {}))
+            fault = Fault.of(given if isinstance(given, dict) else {})
+            if (about, fault.kind) == ("smtp", "half"):
+                raise Wrong("mail has no body to answer: half is not for smtp")
+            faults.add(about, fault)
         except Wrong as wrong:
             return Answer(400, {"error": str(wrong)})
     return Answer(200, [fault.shown() for fault in faults.active(about)])

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 #: right answer. ``refuse``: no session at all (TLS is refused, a mail server says 421).
 KINDS = ("status", "delay", "reset", "half", "refuse")
 LONGEST_S = 3600.0
+LONGEST_DELAY_S = 60.0
 
 
 class Wrong(Exception):
@@ -44,11 +45,15 @@ class Fault:
             raise Wrong(f"kind is one of {', '.join(KINDS)}")
         if not 0 < given.get("for_s", 0) <= LONGEST_S:
             raise Wrong(f"for_s, how long it lasts, is above 0 and at most {LONGEST_S:.0f} seconds")
+        if not 400 <= given.get("status", 503) <= 599 or given.get("times", 1) < 1:
+            raise Wrong("status is from 400 to 599, times at least 1")
+        if given["kind"] == "delay" and not 0 < given.get("delay_s", 0) <= LONGEST_DELAY_S:
+            raise Wrong(f"delay_s is above 0 and at most {LONGEST_DELAY_S:.0f} seconds")
         return cls(**given, ends_at=time.monotonic() + given["for_s"])
 
     def shown(self) -> dict[str, t.Any]:
         told = dataclasses.asdict(self)
-        return {**told, "ends_in_s": round(told.pop("ends_at") - time.monotonic(), 1)}
+        return {"ends_in_s": round(told.pop("ends_at") - time.monotonic(), 1), **told}
 
 
 class Faults:

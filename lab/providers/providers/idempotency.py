@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import typing as t
 from collections import OrderedDict
@@ -34,7 +35,7 @@ class Keys:
                 before, answer = self._answers[key]
                 if before != said:
                     raise Reused
-                return answer, True
+                return dataclasses.replace(answer, events=(), replayed=True), True
             answer = make()
             # As vendors do, only what was carried out is remembered: a request that was refused may be mended and sent again.
             if answer.status < 400:

@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 import typing as t
 from email import message_from_bytes, policy
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
-from providers.call import token_is
+from providers.call import Answer, Call, token_is
 from providers.faults import Faults
 from providers.record import Record
+from providers.server import reset
 
 
 class Sink:
@@ -30,9 +33,13 @@ class Sink:
 
     async def handle_RCPT(self, server: t.Any, session: t.Any, envelope: t.Any, address: str, options: list[str]) -> str:
         fault = self._faults.met("smtp", address, connecting=True) or self._faults.met("smtp", address)
-        if fault:
-            self._record.add("smtp", "RCPT", address, {}, "", None, fault.kind)
-            return "421 4.3.2 not now" if fault.kind == "refuse" else f"{fault.status if fault.status in range(400, 600) else 451} scripted"
+        if fault and fault.kind == "delay":
+            await asyncio.sleep(fault.delay_s)
+        elif fault:
+            self._record.add("smtp", "RCPT", address, {}, "", fault.status if fault.kind == "status" else None, fault.kind)
+            if fault.kind == "status":
+                return f"{fault.status} scripted"
+            reset(server.transport.get_extra_info("socket"), server.transport.abort)
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -42,19 +49,39 @@ class Sink:
         text = body.get_content() if body else ""
         headers = {name: str(value) for name, value in letter.items()}
         for address in envelope.rcpt_tos:
-            self._record.add("smtp", "MAIL", address, headers, text, 250)
+            self._record.add("smtp", "MAIL", address, headers, text, 250, effect="new")
         return "250 2.0.0 OK"
 
 
-def controller(sink: Sink, host: str, port: int) -> Controller:
-    """AUTH is offered without TLS: a sink on a network of its own, whose password opens nothing else."""
-    return Controller(
-        sink,
-        hostname=host,
-        port=port,
-        authenticator=sink.authenticator,
-        auth_require_tls=False,
-        auth_required=False,
-        ident="golive providers",
-        decode_data=False,
-    )
+class Name:
+    """Mail has no HTTP: under its name is only the record."""
+
+    def answer(self, call: Call) -> Answer:
+        return Answer(404, {"error": "mail comes in by SMTP"})
+
+
+class Refusal(asyncio.Protocol):
+    """Who connects now gets no word."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        reset(transport.get_extra_info("socket"), t.cast("asyncio.Transport", transport).abort)
+
+
+class Door(Controller):
+    """Where mail comes in, while it does."""
+
+    def __init__(self, sink: Sink, record: Record, faults: Faults, **settings: t.Any) -> None:
+        self._record, self._faults = record, faults
+        super().__init__(sink, authenticator=sink.authenticator, auth_required=False, ident="golive providers", decode_data=False, **settings)
+
+    def factory(self) -> t.Any:
+        if not self._faults.met("smtp", connecting=True):
+            return super().factory()  # type: ignore[no-untyped-call]
+        self._record.add("smtp", "CONNECT", "", {}, "", None, "refuse")
+        return Refusal()
+
+
+def door(settings: t.Mapping[str, t.Any], host: str, tls: ssl.SSLContext | None, record: Record, faults: Faults) -> Door:
+    """With a certificate STARTTLS is offered, and AUTH only after it: then no password goes over the wire as it is."""
+    sink = Sink(settings, record, faults)
+    return Door(sink, record, faults, hostname=host, port=settings["port"], server_hostname="providers", tls_context=tls, auth_require_tls=tls is not None)

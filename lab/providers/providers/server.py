@@ -11,12 +11,11 @@ import socket
 import ssl
 import struct
 import sys
-import threading
 import time
 import typing as t
 from urllib.parse import parse_qsl, urlsplit
 
-from providers import control
+from providers import control, webhooks
 from providers.call import Answer, Call
 from providers.faults import Faults
 from providers.record import Record
@@ -24,6 +23,8 @@ from providers.record import Record
 #: A client that says nothing for so long is let go.
 IDLE_S = 60.0
 LARGEST = 1 << 20
+#: A request that a proxy passed on is not this host's own, though its connection is.
+PASSED_ON = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 NAMES = ("whatsapp", "twilio", "stripe", "mercadopago", "smtp")
 
 
@@ -85,10 +86,13 @@ class Server(http.server.ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-def reset(connection: socket.socket) -> None:
-    """End the connection with a reset instead of a farewell."""
+def reset(connection: socket.socket, close: t.Callable[[], None] | None = None) -> None:
+    """End the connection with a reset instead of a farewell; ``close``: how, where a socket is not its owner's to close."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    socket.socket.close(connection)
+    if close is None:
+        socket.socket.close(connection)
+    else:
+        close()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -115,7 +119,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if call.path.startswith(control.PREFIX):
             self._send(
                 control.answer(call, name, self.server.record, self.server.faults, NAMES)
-                if self.server.trusts(self.connection)
+                if self.server.trusts(self.connection) and not any(name in self.headers for name in PASSED_ON)
                 else Answer(403, {"error": "ask from this host"})
             )
         else:
@@ -124,11 +128,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = do
 
     def _provide(self, name: str, provider: Provider, call: Call) -> None:
-        fault = self.server.faults.met(name, call.body)
+        # A connection from before, or from this host, which is let in to read the record.
+        fault = self.server.faults.met(name, connecting=True) or self.server.faults.met(name, call.body)
         if fault and fault.kind == "delay":
             time.sleep(fault.delay_s)
-        if fault and fault.kind == "reset":
-            self._keep(name, call, None, "reset")
+        if fault and fault.kind in ("reset", "refuse"):
+            self._keep(name, call, None, fault.kind)
             self.close_connection = True
             reset(self.connection)
             return
@@ -138,13 +143,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             answer = provider.answer(call)
         half = bool(fault and fault.kind == "half")
-        self._keep(name, call, None if half else answer.status, fault.kind if fault else None)
-        self._send(answer, half=half)
-        if answer.after and not half:
-            threading.Thread(target=answer.after, daemon=True).start()
+        done = call.method != "GET" and answer.status < 400
+        effect = ("replayed" if answer.replayed else "new") if done else None
+        self._keep(name, call, None if half else answer.status, fault.kind if fault else None, effect)
+        try:
+            self._send(answer, half=half)
+        finally:
+            # What was done is told, also to who did not wait for the answer.
+            webhooks.deliver(name, answer.events, self.server.record)
 
-    def _keep(self, name: str, call: Call, status: int | None, fault: str | None) -> None:
-        self.server.record.add(name, call.method, self.path, dict(self.headers.items()), call.body, status, fault)
+    def _keep(self, name: str, call: Call, status: int | None, fault: str | None, effect: str | None = None) -> None:
+        self.server.record.add(name, call.method, self.path, dict(self.headers.items()), call.body, status, fault, effect)
 
     def _send(self, answer: Answer, *, half: bool = False) -> None:
         body = json.dumps(answer.body).encode()

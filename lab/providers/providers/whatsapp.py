@@ -5,26 +5,22 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import hmac
 import json
 import re
 import secrets
-import ssl
 import time
 import typing as t
-import urllib.error
-import urllib.request
+from urllib.parse import urlencode
 
 from providers.call import Answer, Call, token_is
+from providers.webhooks import Event, Hook, meta
 
 MESSAGES = re.compile(r"/v\d+\.\d+/(\d+)/messages")
 TEMPLATES = re.compile(r"/v\d+\.\d+/(\d+)/message_templates")
 NODE = re.compile(r"/v\d+\.\d+/(\d+)")
 #: A page of templates, where the caller names no limit.
 PAGE = 25
-CALLBACK_S = 5.0
+FILTERS = ("name", "language", "status", "category")
 
 
 def error(status: int, code: int, message: str, kind: str = "OAuthException") -> Answer:
@@ -32,13 +28,11 @@ def error(status: int, code: int, message: str, kind: str = "OAuthException") ->
 
 
 class WhatsApp:
-    """``settings``: ``token``, ``app_secret`` and ``statuses`` (where they are sent), ``ca_file``, ``templates`` (a list as the API returns them)."""
+    """``settings``: ``token``, ``templates`` (a list as the API returns them), and those of the webhook that is told messages' statuses."""
 
     def __init__(self, settings: t.Mapping[str, t.Any]) -> None:
         self._token = settings.get("token")
-        self._secret = settings.get("app_secret")
-        self._statuses = settings.get("statuses")
-        self._ca_file = settings.get("ca_file")
+        self._hook = Hook(settings, meta)
         self._templates: list[dict[str, t.Any]] = list(settings.get("templates") or [])
 
     def answer(self, call: Call) -> Answer:
@@ -65,9 +59,9 @@ class WhatsApp:
         if kind == "template" and (refused := self._refused(body.get("template") or {})):
             return refused
         message = f"wamid.{secrets.token_urlsafe(24)}"
-        after = functools.partial(self._send_statuses, phone_id, to, message) if self._statuses else None
+        events = self._status(phone_id, to, message, "sent") + self._status(phone_id, to, message, "delivered")
         contact = {"input": body["to"], "wa_id": to}
-        return Answer(200, {"messaging_product": "whatsapp", "contacts": [contact], "messages": [{"id": message}]}, after=after)
+        return Answer(200, {"messaging_product": "whatsapp", "contacts": [contact], "messages": [{"id": message}]}, events=events)
 
     def _refused(self, template: t.Mapping[str, t.Any]) -> Answer | None:
         """A template is sent only if it is approved in that language and gets as many values as it has places."""
@@ -86,31 +80,20 @@ class WhatsApp:
         try:
             limit, start = int(call.query.get("limit", PAGE)), int(call.query.get("after", "0"))
         except ValueError:
+            limit, start = 0, 0
+        if limit < 1 or start < 0:
             return error(400, 100, "(#100) Invalid parameter: limit or after")
-        end = start + limit
-        paging: dict[str, t.Any] = {"cursors": {"before": str(start), "after": str(end)}}
-        if end < len(self._templates):
-            paging["next"] = f"https://{call.headers.get('host', '')}{call.path}?limit={limit}&after={end}"
-        return Answer(200, {"data": self._templates[start:end], "paging": paging})
+        asked = {name: call.query[name] for name in FILTERS if name in call.query}
+        found = [one for one in self._templates if all(one.get(name) == value for name, value in asked.items())]
+        wanted = [name.strip() for name in call.query.get("fields", "").split(",") if name.strip()]
+        page = [{name: value for name, value in one.items() if not wanted or name in ("id", *wanted)} for one in found[start : start + limit]]
+        paging: dict[str, t.Any] = {"cursors": {"before": str(start), "after": str(start + limit)}}
+        if start + limit < len(found):
+            query = {name: value for name, value in call.query.items() if name != "access_token"} | {"limit": str(limit), "after": str(start + limit)}
+            paging["next"] = f"https://{call.headers.get('host', '')}{call.path}?{urlencode(query)}"
+        return Answer(200, {"data": page, "paging": paging})
 
-    def _send_statuses(self, phone_id: str, to: str, message: str) -> None:
-        """Sent, then delivered, each in a signed webhook of its own. Nobody waits for them, so a receiver that is down is no error here."""
-        for word in ("sent", "delivered"):
-            told = {"id": message, "status": word, "timestamp": str(int(time.time())), "recipient_id": to}
-            value = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": phone_id}, "statuses": [told]}
-            event = {"object": "whatsapp_business_account", "entry": [{"id": "0", "changes": [{"field": "messages", "value": value}]}]}
-            if not post_signed(str(self._statuses), event, str(self._secret), self._ca_file):
-                return
-
-
-def post_signed(url: str, event: t.Any, secret: str, ca_file: str | None) -> bool:
-    """POST with ``X-Hub-Signature-256``; whether it was taken."""
-    body = json.dumps(event).encode()
-    signature = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json", "X-Hub-Signature-256": signature})  # noqa: S310  the operator names it
-    trust = ssl.create_default_context(cafile=ca_file) if url.startswith("https:") else None
-    try:
-        with urllib.request.urlopen(request, timeout=CALLBACK_S, context=trust) as answer:  # noqa: S310  the same
-            return bool(200 <= answer.status < 300)
-    except (urllib.error.URLError, OSError):
-        return False
+    def _status(self, phone_id: str, to: str, message: str, word: str) -> tuple[Event, ...]:
+        told = {"id": message, "status": word, "timestamp": str(int(time.time())), "recipient_id": to}
+        value = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": phone_id}, "statuses": [told]}
+        return self._hook.event(json.dumps({"object": "whatsapp_business_account", "entry": [{"id": "0", "changes": [{"field": "messages", "value": value}]}]}))

@@ -5,7 +5,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
+import time
 import typing as t
+from urllib.parse import parse_qsl, urlsplit
 
 import mercadopago
 import pytest
@@ -13,8 +18,11 @@ import stripe
 from conftest import TEMPLATES, Receiver, Simulator
 from mercadopago.config import RequestOptions
 from mercadopago.http import HttpClient
+from mercadopago.webhook import InvalidWebhookSignatureError, WebhookSignatureValidator
+from providers import webhooks
 from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
+from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
 Make = t.Callable[..., Simulator]
@@ -83,12 +91,37 @@ def test_stripe_makes_one_payment_for_one_key(simulator: Make) -> None:
 def test_stripe_refunds_what_was_paid_and_refuses_what_it_does_not_know(simulator: Make) -> None:
     base = simulator("stripe", token="sk_test_1").base
     client = paying(base)
-    paid = client.v1.payment_intents.create({"amount": 1200, "currency": "eur"})
-    assert client.v1.refunds.create({"payment_intent": paid.id}).amount == 1200
+    paid = client.v1.payment_intents.create({"amount": 1200, "currency": "eur", "confirm": True, "payment_method": "pm_card_visa"})
+    assert (paid.status, paid.amount_received) == ("succeeded", 1200)
+    assert client.v1.refunds.create({"payment_intent": paid.id, "amount": 200}).amount == 200
+    assert client.v1.refunds.create({"payment_intent": paid.id}).amount == 1000
+    unpaid = client.v1.payment_intents.create({"amount": 1200, "currency": "eur"})
+    for intent in (paid.id, unpaid.id, "pi_nobody"):
+        with pytest.raises(stripe.InvalidRequestError):
+            client.v1.refunds.create({"payment_intent": intent})
     with pytest.raises(stripe.InvalidRequestError):
         client.v1.payment_intents.retrieve("pi_nobody")
     with pytest.raises(stripe.AuthenticationError):
         paying(base, "sk_test_2").v1.balance.retrieve()
+
+
+def test_stripe_tells_of_payments_signed(simulator: Make, receiver: Receiver) -> None:
+    client = paying(simulator("stripe", webhook=receiver.url, signing="whsec_1").base)
+    params: t.Any = {"amount": 1200, "currency": "eur", "metadata": {"order_id": "7"}}
+    made = client.v1.payment_intents.create(params)
+    with pytest.raises(stripe.CardError) as declined:
+        client.v1.payment_intents.confirm(made.id, {"payment_method": "pm_card_chargeDeclined"})
+    assert declined.value.code == "card_declined"
+    receiver.wait(1)
+    for _time in range(2):  # the second is the first one's copy, and tells nobody
+        client.v1.payment_intents.confirm(made.id, {"payment_method": "pm_card_visa"}, {"idempotency_key": "confirm"})
+    receiver.wait(2)
+    client.v1.refunds.create({"payment_intent": made.id})
+    events = [stripe.Webhook.construct_event(one.body, one.headers["Stripe-Signature"], "whsec_1") for one in receiver.wait(3)]
+    assert [event.type for event in events] == ["payment_intent.payment_failed", "payment_intent.succeeded", "charge.refunded"]
+    assert (events[1].data.object.metadata["order_id"], events[2].data.object.amount_refunded) == ("7", 1200)
+    with pytest.raises(stripe.SignatureVerificationError):
+        stripe.Webhook.construct_event(receiver.events[0].body, receiver.events[0].headers["Stripe-Signature"], "whsec_2")
 
 
 def test_mercadopago_makes_one_payment_for_one_key(simulator: Make) -> None:
@@ -108,14 +141,77 @@ def test_mercadopago_refuses_a_wrong_token(simulator: Make) -> None:
     assert sdk.payment().get(1)["status"] == 401
 
 
+def test_twilio_tells_of_a_message_signed(simulator: Make, receiver: Receiver) -> None:
+    one = simulator("twilio", token="right", webhook=receiver.url, signing="right")
+    client = Client(ACCOUNT, "right", http_client=ToSimulator(one.base))
+    sent = client.messages.create(to="+57300", from_="+15550001111", body="hola", status_callback=f"{receiver.url}/own?a=b")
+    arrived = receiver.wait(2)
+    for told in arrived:
+        fields = dict(parse_qsl(told.body))
+        assert fields["MessageSid"] == sent.sid
+        url = f"{receiver.url}/own?a=b"
+        assert RequestValidator("right").validate(url, fields, told.headers["X-Twilio-Signature"])
+        assert not RequestValidator("other").validate(url, fields, told.headers["X-Twilio-Signature"])
+    assert [dict(parse_qsl(told.body))["MessageStatus"] for told in arrived] == ["sent", "delivered"]
+    with pytest.raises(TwilioRestException) as refused:
+        client.messages.create(to="+57300", from_="+1", body="hola", status_callback="https://elsewhere.test/")
+    assert refused.value.code == 21609
+
+
+def test_mercadopago_tells_of_a_payment_signed(simulator: Make, receiver: Receiver) -> None:
+    one = simulator("mercadopago", token="right", account="4242", webhook=receiver.url, signing="mp-secret")
+    sdk = mercadopago.SDK("right", http_client=PayClient(one.base))
+    key = RequestOptions(custom_headers={"x-idempotency-key": "one"})
+    for _time in range(2):  # the second is the first one's copy, and tells nobody
+        paid = sdk.payment().create({"transaction_amount": 10.5, "payment_method_id": "visa"}, key)["response"]["id"]
+    receiver.wait(1)
+    sdk.refund().create(paid)
+    arrived = receiver.wait(2)
+    assert [json.loads(told.body)["action"] for told in arrived] == ["payment.created", "payment.updated"]
+    for told in arrived:
+        about = dict(parse_qsl(urlsplit(told.path).query))
+        assert (about["data.id"], json.loads(told.body)["user_id"]) == (str(paid), "4242")
+        headers = {name.lower(): value for name, value in told.headers.items()}
+        WebhookSignatureValidator.validate(headers["x-signature"], headers["x-request-id"], about["data.id"], "mp-secret")
+        with pytest.raises(InvalidWebhookSignatureError):
+            WebhookSignatureValidator.validate(headers["x-signature"], headers["x-request-id"], "1", "mp-secret")
+    with pytest.warns(DeprecationWarning, match="notification_url"):
+        foreign = sdk.payment().create({"transaction_amount": 1, "payment_method_id": "visa", "notification_url": "https://elsewhere.test/"})
+    assert foreign["status"] == 400
+    assert sdk.user().get()["response"]["tags"] == ["test_user"]
+
+
 def test_whatsapp_sends_statuses_back_signed(simulator: Make, receiver: Receiver) -> None:
-    whatsapp = simulator("whatsapp", token="right", app_secret="app-secret", statuses=receiver.url)
+    whatsapp = simulator("whatsapp", token="right", webhook=receiver.url, signing="app-secret")
     status, told, _headers = whatsapp.ask("POST", "/v21.0/1000/messages", TEXT, Authorization="Bearer right")
     assert (status, told["contacts"]) == (200, [{"input": "+57 300", "wa_id": "57300"}])
     arrived = receiver.wait(2)
-    assert [good for good, _event in arrived] == [True, True]
-    statuses = [event["entry"][0]["changes"][0]["value"]["statuses"][0] for _good, event in arrived]
+    for one in arrived:
+        assert one.headers["X-Hub-Signature-256"] == "sha256=" + hmac.new(b"app-secret", one.body.encode(), hashlib.sha256).hexdigest()
+    statuses = [json.loads(one.body)["entry"][0]["changes"][0]["value"]["statuses"][0] for one in arrived]
     assert [(one["id"], one["status"]) for one in statuses] == [(told["messages"][0]["id"], "sent"), (told["messages"][0]["id"], "delivered")]
+
+
+def test_a_webhook_that_is_not_taken_is_sent_again_and_kept(simulator: Make, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "PAUSES_S", (0.01, 0.01))
+    receiver.later = 1
+    whatsapp = simulator("whatsapp", webhook=receiver.url, signing="app-secret")
+    whatsapp.ask("POST", "/v21.0/1000/messages", TEXT, Authorization="Bearer x")
+    assert len(receiver.wait(2)) == 2
+
+    def tries() -> list[int]:
+        return [call["status"] for call in whatsapp.ask("GET", "/_golive/webhooks")[1]]
+
+    end = time.monotonic() + 5
+    while len(tries()) < 3 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert tries() == [503, 200, 200]
+    assert [call["method"] for call in whatsapp.calls()] == ["POST"]
+
+
+def test_a_webhook_without_a_secret_is_no_configuration(simulator: Make) -> None:
+    with pytest.raises(ValueError, match="signing"):
+        simulator("whatsapp", webhook="https://api.comanda.test/")
 
 
 @pytest.mark.parametrize(
@@ -143,9 +239,13 @@ def test_whatsapp_sends_an_approved_template(simulator: Make) -> None:
 
 def test_whatsapp_lists_templates_page_by_page(simulator: Make) -> None:
     whatsapp = simulator("whatsapp", token="right", templates=TEMPLATES)
-    path, names = "/v21.0/2000/message_templates?limit=2", []
+    path, names = "/v21.0/2000/message_templates?limit=2&fields=name,status", []
     while path:
         told = whatsapp.ask("GET", path, Authorization="Bearer right")[1]
+        assert set(told["data"][0]) == {"name", "status"}
         names += [one["name"] for one in told["data"]]
         path = told["paging"].get("next", "").removeprefix(f"https://127.0.0.1:{whatsapp.port}")
     assert names == ["order_confirmed", "order_ready", "promo"]
+    told = whatsapp.ask("GET", "/v21.0/2000/message_templates?status=PENDING", Authorization="Bearer right")[1]
+    assert [one["name"] for one in told["data"]] == ["promo"]
+    assert whatsapp.ask("GET", "/v21.0/2000/message_templates?limit=0", Authorization="Bearer right")[0] == 400
