@@ -57,13 +57,17 @@ observations = st.fixed_dictionaries(
         "flaky": st.one_of(st.none(), st.booleans()),
     }
 )
+records = st.one_of(
+    st.none(),
+    st.fixed_dictionaries({"state": st.sampled_from([*wording.RECORDS, "uncommitted", "surprise"]), "by": texts, "at": MOMENTS, "commit": texts}),
+)
 waivers = st.fixed_dictionaries(
     {"item": texts, "covers": st.just(["fail"]), "reason": texts, "compensation": owners, "owner": texts, "approver": texts, "at": MOMENTS, "expires": MOMENTS}
-    | {"ticket": owners, "state": st.sampled_from(["used", "unused", "expired", "refused"]), "problem": st.one_of(st.none(), both)}
+    | {"ticket": owners, "state": st.sampled_from(["used", "unused", "expired", "refused"]), "problem": st.one_of(st.none(), both), "recorded": records}
 )
 attestations = st.fixed_dictionaries(
     {"item": texts, "by": texts, "role": owners, "at": MOMENTS, "expires": MOMENTS, "evidence": values, "statement": texts}
-    | {"state": st.sampled_from(["valid", "expired", "future", "refused"]), "problem": st.one_of(st.none(), both)}
+    | {"state": st.sampled_from(["valid", "expired", "future", "refused"]), "problem": st.one_of(st.none(), both), "recorded": records}
 )
 
 
