@@ -103,8 +103,10 @@ def free_port() -> int:
 @contextlib.contextmanager
 def running(folder: pathlib.Path) -> t.Iterator[Redis]:
     server = Redis(folder)
-    yield server
-    server.stop()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def context(port: int, *, password: str = PASSWORD, timeout_s: float = 30, **options: t.Any) -> RunContext:
