@@ -53,7 +53,9 @@ def main() -> int:
     rows: list[Row] = []
     for name in asked.parts or PARTS:
         print(f"• {name} (after {time.monotonic() - started:.0f} s)", file=sys.stderr, flush=True)
-        rows += PARTS[name]()
+        more = PARTS[name]()
+        print(rendered(more), file=sys.stderr, flush=True)
+        rows += more
     took = f"{machine()}; load before {load:.2f}, of all runs {os.getloadavg()[0]:.2f} at the end; {time.monotonic() - started:.0f} s in all."
     told = f"{rendered(rows)}\n{took}\n"
     print(told)

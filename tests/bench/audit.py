@@ -27,8 +27,8 @@ def rows() -> list[Row]:
     looked: list[dict[str, float]] = []
     apart = lab.playbook("real_apart", *one_by_one())
     audit()
-    seen = rounds(5, audit=lambda: looked.append(audit()), bare=bare)
-    beside = rounds(2, audit=audit, apart=lambda: lab.play(apart))
+    seen = rounds(3, audit=lambda: looked.append(audit()), bare=bare)
+    beside = rounds(1, audit=audit, apart=lambda: lab.play(apart))
     runs = list(zip(seen["audit"], looked, seen["bare"], strict=True))
     took, floor = seconds(median_s(seen["audit"])), seconds(median_s(seen["bare"]))
     slowest, waited = statistics.median(max(checks.values()) for checks in looked), statistics.median(one_after_another(checks) for checks in looked)

@@ -24,9 +24,9 @@ def rows() -> list[Row]:
     prove()
     book = lab.playbook("engine", {"hosts": "all", "tasks": [AUDIT]})
     apart = lab.playbook("apart", {"hosts": "all", "tasks": [{"name": name, f"resto.golive.{name}": {}} for name in overlay.names("everywhere")]})
-    pairs = rounds(3, ours=lambda: wave(book), apart=lambda: lab.play(apart, collections=overlay.COLLECTIONS))
+    pairs = rounds(2, ours=lambda: wave(book), apart=lambda: lab.play(apart, collections=overlay.COLLECTIONS))
     ping = lab.playbook("ping", {"hosts": "all", "tasks": [{"name": "Ping", "ansible.builtin.ping": {}}]})
-    near = rounds(7, ours=lambda: wave(book), bare=bare, ping=lambda: lab.play(ping))
+    near = rounds(5, ours=lambda: wave(book), bare=bare, ping=lambda: lab.play(ping))
     hosts = len(lab.ports())
     what = f"engine: {COUNT} trivial checks, {hosts} hosts"
     return [
@@ -78,7 +78,7 @@ def further_host(book: pathlib.Path) -> Row:
     """Every host under a second name: twice as many, and what the control node's processes took for each that was added."""
     once = lab.ports()
     twins = lab.inventory("twins", {f"{host}twin": {"ansible_port": port} for host, port in once.items()})
-    seen = rounds(5, six=lambda: wave(book), twelve=lambda: wave(book, "-i", twins))
+    seen = rounds(3, six=lambda: wave(book), twelve=lambda: wave(book, "-i", twins))
     more = (median_cpu_s(seen["twelve"]) - median_cpu_s(seen["six"])) / len(once)
     return Row(
         f"engine: controller CPU of a further host, {len(once)} to {2 * len(once)}",
@@ -95,7 +95,7 @@ def far_away(book: pathlib.Path) -> Row:
         far = lab.inventory(
             "far", {host: {"ansible_port": late[host], "ansible_ssh_extra_args": f"-o HostKeyAlias=[127.0.0.1]:{port}"} for host, port in lab.ports().items()}
         )
-        seen = rounds(5, near=lambda: wave(book), far=lambda: wave(book, "-i", far))
+        seen = rounds(3, near=lambda: wave(book), far=lambda: wave(book, "-i", far))
     return Row("engine: 50 ms of round trip more", _s(seen["far"]), _s(seen["near"]), ratio(seen["far"], seen["near"]), Floor(at_most=1.5))
 
 

@@ -34,7 +34,7 @@ def rows() -> list[Row]:
     book = lab.playbook("web_server", {"hosts": HOST, "tasks": [AUDIT]})
     plain = lab.playbook("web_server_plain", {"hosts": HOST, "tasks": plain_tasks()})
     over_ssh()
-    seen = rounds(5, ours=lambda: ours(book), testinfra=over_ssh, plain=lambda: lab.play(plain))
+    seen = rounds(3, ours=lambda: ours(book), testinfra=over_ssh, plain=lambda: lab.play(plain))
     with carried():
         there = statistics.median(on_the_host() for _run in range(5))
     took = seconds(median_s(seen["ours"]))

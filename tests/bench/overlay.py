@@ -14,7 +14,8 @@ import shutil
 from ansible_collections.resto.golive.tests.bench import reads
 from ansible_collections.resto.golive.tests.bench.lab import ROOT, WORK
 
-COLLECTIONS = WORK / "collections"
+#: Not `collections`: Ansible searches a directory of that name beside a playbook before all others.
+COLLECTIONS = WORK / "overlay"
 HERE = ROOT / "tests" / "bench"
 
 REGISTRY = """
