@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The program that the timer starts: one backup, carried to the second place, remembered, and told to the node exporter.
 
-Usage: ``python3 golive_backup.pyz run|look CONFIG``. Runs as the backup's own OS user.
+Usage: ``python3 -m golive_pgbackup.job run CONFIG``. Runs as the backup's own OS user.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import sys
 import time
 import typing as t
 
-from . import dump, files, look, offsite
+from . import access, dump, files, look, offsite
 from .programs import Failed
 
 Json = t.Any
@@ -105,22 +105,15 @@ def moment(text: str) -> float:
 
 def main(argv: t.Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Back up PostgreSQL with its manifest, or say what is there.")
-    parser.add_argument("do", choices=["run", "look", "begin"])
+    parser.add_argument("do", choices=sorted(DO))
     parser.add_argument("config", type=pathlib.Path)
     asked = parser.parse_args(argv)
     config = json.loads(asked.config.read_text(encoding="utf-8"))
     os.umask(0o077)
-    if asked.do == "look":
-        json.dump(look.look(config), sys.stdout, default=str)
-        return 0
-    if asked.do == "begin":
-        try:
-            made = offsite.begin(config)
-        except offsite.Refused as problem:
-            json.dump({"refused": problem.name, "why": str(problem)}, sys.stdout)
-            return 1
-        json.dump({"made": made}, sys.stdout)
-        return 0
+    return DO[asked.do](config)
+
+
+def run(config: t.Mapping[str, Json]) -> int:
     with lock(pathlib.Path(config["directory"])) as ours:
         if not ours:
             print("another backup is running", file=sys.stderr)
@@ -128,6 +121,25 @@ def main(argv: t.Sequence[str] | None = None) -> int:
         line = back_up(config)
     print(json.dumps(line, default=str), file=sys.stdout if line["ok"] else sys.stderr)
     return 0 if line["ok"] else 1
+
+
+def answer(ask: t.Callable[[], Json]) -> int:
+    """Print what *ask* returns as JSON; a step that failed is an answer too."""
+    try:
+        told = ask()
+    except Failed as problem:
+        told = {"failed": problem.phase, "name": getattr(problem, "name", ""), "why": str(problem)}
+    json.dump(told, sys.stdout, default=str)
+    return 0
+
+
+DO: dict[str, t.Callable[[t.Mapping[str, Json]], int]] = {
+    "run": run,
+    "look": lambda config: answer(lambda: look.look(config)),
+    "begin": lambda config: answer(lambda: {"made": offsite.begin(config)}),
+    "missing": lambda config: answer(lambda: {"statements": access.settle(config, apply=False)}),
+    "grant": lambda config: answer(lambda: {"statements": access.settle(config, apply=True)}),
+}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,103 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The door of the check ``postgres_backup``: there is a fresh, whole, encrypted copy of the database on another machine."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgres_backup
+short_description: Prove that Postgres has a fresh, whole, encrypted backup on another machine
+version_added: 0.1.0
+description:
+  - Looks at the newest backup (age, manifest, the SHA-256 of every file, roles, size against the median of the runs before), at the last attempt, at what
+    the backup's role may do, at the cluster that the backup says it is of, and at the encrypted repository on the other machine.
+  - The age is held against the RPO that is promised, and the RPO against the engine. A dump cannot hold less than an hour.
+  - With O(fix=true) gives the job its secrets (files that only its user reads), its least-privilege role (C(BYPASSRLS), never a superuser) and its
+    repository. The job itself and its schedule are set up by the role C(resto.golive.postgres).
+  - Only the engine V(dump) is looked into so far; the others read C(error).
+requirements:
+  - psycopg >= 3.1 (Debian package C(python3-psycopg))
+  - restic >= 0.14
+extends_documentation_fragment:
+  - resto.golive.check
+author:
+  - Resto Golive (@resto-golive)
+options:
+  engine:
+    description: What makes the backups. Variable C(postgres_backups_engine).
+    type: str
+    choices: [dump, pgbackrest, external, managed]
+    default: dump
+  repository:
+    description:
+      - Where the second copy is. Variable C(postgres_backups_repository).
+      - A path is one on the first host of the group C(backup_store); else a repository as restic names it, such as C(sftp:USER@HOST:/PATH) or
+        C(s3:https://HOST/BUCKET).
+    type: str
+    required: true
+  repository_password:
+    description:
+      - Password that the repository is encrypted with. Variable C(postgres_backups_repository_password), whose value is a name in the secret store.
+      - Who loses it loses every backup, so it must not be on the database's host alone.
+    type: str
+    required: true
+  access_key:
+    description: Access key of an S3 repository. Variable C(postgres_backups_access_key), whose value is a name in the secret store.
+    type: str
+  secret_key:
+    description: Secret key of an S3 repository. Variable C(postgres_backups_secret_key), whose value is a name in the secret store.
+    type: str
+  directory:
+    description: Where the newest copies are kept on the host. Variable C(postgres_backups_directory).
+    type: str
+    default: /var/backups/golive
+  rpo_minutes:
+    description:
+      - How many minutes of orders may be lost at most. Variable C(postgres_backups_rpo_minutes). Default 60 with V(dump).
+      - Older than 1.2 times this warns, older than twice fails.
+    type: float
+  size_share_min:
+    description: The least size, as a share of the median of the seven runs before. Variable C(postgres_backups_size_share_min).
+    type: float
+    default: 0.5
+"""
+
+EXAMPLES = r"""
+- name: See whether there is a backup to rely on
+  resto.golive.postgres_backup:
+
+- name: Give the job its role, its secrets and its repository
+  resto.golive.postgres_backup:
+    fix: true
+"""
+
+RETURN = r"""
+golive:
+  description: What was observed.
+  returned: success
+  type: dict
+  contains:
+    rows:
+      description: One observation of the item C(postgres.backups).
+      type: list
+      elements: dict
+      sample:
+        - item: postgres.backups
+          check: postgres_backup
+          target: {kind: host, name: db1}
+          status: pass
+          reason: {code: postgres_backup.rpo_possible, params: {rpo: 60}}
+"""
+
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_backup import PostgresBackup
+from ansible_collections.resto.golive.plugins.module_utils._door import run_module
+
+
+def main() -> None:
+    run_module(PostgresBackup)
+
+
+if __name__ == "__main__":
+    main()
