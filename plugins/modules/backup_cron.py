@@ -60,7 +60,7 @@ golive:
           check: backup_cron
           target: {kind: host, name: db1}
           status: fail
-          reason: {code: backup_cron.off, params: {unit: golive-backup.timer}}
+          reason: {code: backup_cron.switched_off, params: {unit: golive-backup.timer}}
 """
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_cron import BackupCron

@@ -11,7 +11,9 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.environment.t
 from ansible_collections.resto.golive.plugins.module_utils._checks.environment.tls_renewal import TlsRenewal
 from ansible_collections.resto.golive.plugins.module_utils._checks.environment.tls_renewal_drill import TlsRenewalDrill
 from ansible_collections.resto.golive.plugins.module_utils._checks.operations.support_channel import SupportChannel
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_cron import BackupCron
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_alerts import PostgresAlerts
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_backup import PostgresBackup
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_health import PostgresHealth
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_lock_drill import PostgresLockDrill
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_migrations import PostgresMigrations
@@ -33,6 +35,8 @@ _ALL: tuple[type[Check], ...] = (
     Gitleaks,
     GitleaksHook,
     RateLimit,
+    PostgresBackup,
+    BackupCron,
     SupportChannel,
     OrderJourney,
 )

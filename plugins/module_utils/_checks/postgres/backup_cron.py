@@ -79,7 +79,9 @@ def _timer(seen: t.Mapping[str, Json], schedule: str) -> list[Assertion]:
         return [Assertion("fail", "backup_cron.none", {"unit": TIMER}, source=TIMER)]
     told = []
     if timer["ActiveState"] != "active" or timer["UnitFileState"] not in ("enabled", "enabled-runtime") or seen["next"] is None:
-        told.append(Assertion("fail", "backup_cron.off", {"unit": TIMER}, "active, enabled", f"{timer['ActiveState']}, {timer['UnitFileState']}", TIMER))
+        told.append(
+            Assertion("fail", "backup_cron.switched_off", {"unit": TIMER}, "active, enabled", f"{timer['ActiveState']}, {timer['UnitFileState']}", TIMER)
+        )
     if timer["Persistent"] != "yes":
         told.append(Assertion("fail", "backup_cron.not_persistent", {"unit": TIMER}, "yes", timer["Persistent"], TIMER))
     calendars = re.findall(r"OnCalendar=(.+?) ;", timer["TimersCalendar"])
@@ -95,7 +97,7 @@ def _timer(seen: t.Mapping[str, Json], schedule: str) -> list[Assertion]:
         told.append(Assertion("fail", "backup_cron.as_root", {"unit": SERVICE}, "golive_backup", service["User"] or "root", SERVICE))
     if service["Result"] != "success":
         told.append(Assertion("fail", "backup_cron.last_run_failed", {"result": service["Result"], "rc": service["ExecMainStatus"]}, source=SERVICE))
-    return told or [Assertion("pass", "backup_cron.on", {"next": backup_rules.minutes(seen["next"] - seen["now"])}, source=TIMER)]
+    return told or [Assertion("pass", "backup_cron.scheduled", {"next": backup_rules.minutes(seen["next"] - seen["now"])}, source=TIMER)]
 
 
 def _crontab(seen: t.Mapping[str, Json], schedule: str) -> list[Assertion]:
@@ -107,11 +109,11 @@ def _crontab(seen: t.Mapping[str, Json], schedule: str) -> list[Assertion]:
         return [Assertion("fail", "backup_cron.other_schedule", {"wanted": schedule, "found": found}, source=str(CRONTAB))]
     told = []
     if seen["cron"].get("ActiveState") != "active":
-        told.append(Assertion("fail", "backup_cron.off", {"unit": "cron.service"}, "active", seen["cron"].get("ActiveState", ""), "cron.service"))
+        told.append(Assertion("fail", "backup_cron.switched_off", {"unit": "cron.service"}, "active", seen["cron"].get("ActiveState", ""), "cron.service"))
     if lines[0][5] == "root":
         told.append(Assertion("fail", "backup_cron.as_root", {"unit": str(CRONTAB)}, "golive_backup", "root", str(CRONTAB)))
     if not {"nice", "ionice"} <= set(lines[0][6].split()):
         told.append(Assertion("fail", "backup_cron.not_gentle", {"unit": str(CRONTAB)}, "nice, ionice", lines[0][6], str(CRONTAB)))
     if "||" not in lines[0][6]:
         told.append(Assertion("fail", "backup_cron.nobody_hears", {"unit": str(CRONTAB)}, source=str(CRONTAB)))
-    return told or [Assertion("pass", "backup_cron.on_by_cron", {}, source=str(CRONTAB))]
+    return told or [Assertion("pass", "backup_cron.scheduled_by_cron", {}, source=str(CRONTAB))]
