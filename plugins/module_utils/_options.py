@@ -36,8 +36,13 @@ def argument_spec(check: type[Check]) -> dict[str, dict[str, t.Any]]:
 
 
 def validated(check: type[Check], raw: Options) -> dict[str, t.Any]:
-    """Return *raw* with defaults filled in and types converted. Raises :class:`BadOptions`."""
-    result = ArgumentSpecValidator(argument_spec(check)).validate(dict(raw))
+    """Return *raw* with defaults filled in and types converted. Raises :class:`BadOptions`.
+
+    A secret never counts as missing here: its value travels apart, and whether it is declared was asked on the control node.
+    """
+    secrets = set(secret_options(check))
+    spec = {name: {**option, "required": False} if name in secrets else option for name, option in argument_spec(check).items()}
+    result = ArgumentSpecValidator(spec).validate(dict(raw))
     if result.error_messages:
         raise BadOptions("; ".join(result.error_messages))
     return t.cast("dict[str, t.Any]", result.validated_parameters)
