@@ -20,7 +20,7 @@ import sys
 import time
 import typing as t
 
-from . import access, dump, files, look, offsite
+from . import access, cage, dump, files, look, offsite
 from .programs import Failed
 
 Json = t.Any
@@ -133,11 +133,22 @@ def answer(ask: t.Callable[[], Json]) -> int:
     return 0
 
 
+def stored(config: t.Mapping[str, Json]) -> dict[str, Json]:
+    """Return what the drill must know before it begins: whether a backup is being made, and the newest copy of the second place with its manifest."""
+    running = look.running(pathlib.Path(config["directory"]))
+    copies = offsite.stored(config)
+    newest = copies[0] if copies else None
+    return {"running_s": running, "newest": newest, "manifest": offsite.manifest_of(config, newest["snapshot"]) if newest else None, "copies": len(copies)}
+
+
 DO: dict[str, t.Callable[[t.Mapping[str, Json]], int]] = {
     "run": run,
     "look": lambda config: answer(lambda: look.look(config)),
     "begin": lambda config: answer(lambda: {"made": offsite.begin(config)}),
     "missing": lambda config: answer(lambda: {"statements": access.settle(config, apply=False)}),
+    "stored": lambda config: answer(lambda: stored(config)),
+    "fetch": lambda config: answer(lambda: offsite.fetch(config)),
+    "cage": lambda plan: answer(lambda: cage.rehearse(plan)),
     "grant": lambda config: answer(lambda: {"statements": access.settle(config, apply=True)}),
 }
 

@@ -26,7 +26,7 @@ def look(config: t.Mapping[str, Json], *, digests: bool = True) -> dict[str, Jso
         "copies": names,
         "newest": _newest(directory, names[0], digests) if names else None,
         "history": files.history(directory)[-60:],
-        "running_s": _running(directory),
+        "running_s": running(directory),
         "mode": oct(directory.stat().st_mode & 0o777) if directory.is_dir() else None,
         "live": _live(config),
         "offsite": _offsite(config),
@@ -57,7 +57,7 @@ def _newest(directory: pathlib.Path, name: str, digests: bool) -> dict[str, Json
     }
 
 
-def _running(directory: pathlib.Path) -> float | None:
+def running(directory: pathlib.Path) -> float | None:
     """Return for how many seconds a job has been at work, or None."""
     try:
         with (directory / files.LOCK).open("r") as handle:

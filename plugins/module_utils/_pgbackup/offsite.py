@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import time
 import typing as t
 
 from . import files, programs
@@ -93,3 +94,22 @@ def stored(config: t.Mapping[str, Json], user: str | None = None) -> list[dict[s
         if files.ID.match(tags.get("id", "")):
             found.append({"snapshot": snapshot["id"], "id": tags["id"], "system_identifier": tags.get("system", ""), "at": snapshot["time"]})
     return sorted(found, key=lambda one: str(one["id"]), reverse=True)
+
+
+def manifest_of(config: t.Mapping[str, Json], snapshot: str) -> dict[str, Json] | None:
+    """Return the manifest inside a snapshot without fetching the rest; None where there is none that can be read."""
+    try:
+        return t.cast("dict[str, Json]", json.loads(restic(config, "dump", "--no-lock", snapshot, f"/{files.MANIFEST}")))
+    except ValueError:
+        return None
+    except Refused as problem:
+        if problem.name != "other":
+            raise
+        return None
+
+
+def fetch(order: t.Mapping[str, Json]) -> dict[str, Json]:
+    """Bring the snapshot ``order["snapshot"]`` of ``order["config"]`` into ``order["target"]``, every file read back."""
+    started = time.monotonic()
+    restic(order["config"], "restore", "--no-lock", str(order["snapshot"]), "--target", str(order["target"]), "--verify")
+    return {"seconds": round(time.monotonic() - started, 2)}

@@ -1,0 +1,300 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The restored copy: inside the cage, a cluster of its own is made from the fetched backup, held against its manifest, and ended. Never asks for the live one.
+
+The caller gives it a directory, an OS user without rights, and no network; this program first makes sure that the network is really not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import typing as t
+
+import psycopg
+
+from . import files, manifest, programs
+from .programs import Failed
+
+Json = t.Any
+Plan = t.Mapping[str, Json]
+
+#: What keeps a copy from doing anything but being looked at: no listener, no archiver, no subscriptions, no workers, no libraries of the live cluster.
+ISOLATED = {
+    "listen_addresses": "",
+    "port": "5432",
+    "cluster_name": "golive-drill",
+    "archive_mode": "off",
+    "archive_command": "/bin/false",
+    "shared_preload_libraries": "",
+    "session_preload_libraries": "",
+    "max_logical_replication_workers": "0",
+    "primary_conninfo": "",
+    "logging_collector": "off",
+    "unix_socket_permissions": "0700",
+}
+
+#: A copy that is thrown away needs no durability: with this a restore takes a quarter of the time on a slow disk (research, section 2).
+TUNED = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "64GB",
+    "checkpoint_timeout": "1h",
+    "autovacuum": "off",
+    "wal_buffers": "64MB",
+}
+
+#: Less than this in /dev/shm, and a parallel index build dies of it: containers often have 64 MB.
+SHM_LEAST = 512 << 20
+
+
+class Wrong(Exception):
+    """The backup does not give back what it should. ``told`` lists how, each as ``{code, name, wanted, found}``."""
+
+    def __init__(self, told: list[dict[str, Json]]) -> None:
+        super().__init__(told[0]["code"])
+        self.told = told
+
+
+def network() -> list[str]:
+    """Return the ways out that this process has: none in a cage."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM):
+            pass
+    except OSError:
+        return []  # the kernel refuses the very socket (seccomp)
+    return [name for _index, name in socket.if_nameindex() if name != "lo"]
+
+
+class Copy:
+    """One rehearsal. ``steps`` is what was done, with its time, in the words of the runbook."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.home = pathlib.Path(plan["home"])
+        self.backup = pathlib.Path(plan["backup"])
+        self.data, self.sockets = self.home / "pg", self.home / "s"
+        self.user: str | None = plan.get("user")
+        self.steps: list[dict[str, Json]] = []
+        self.phases: dict[str, float] = {}
+        self.made: dict[str, Json] = {}
+        self.server: subprocess.Popen[bytes] | None = None
+        self._bin: dict[str, pathlib.Path] = {}
+
+    def rehearse(self) -> dict[str, Json]:
+        """Return ``{phases, steps, verified{}, copy_identifier, copy_bytes}``. Raises :class:`Failed` (could not), :class:`Wrong` (the backup is bad)."""
+        try:
+            with self._phase("check"):
+                self._check_files()
+            with self._phase("restore"):
+                self._begin()
+                self._start()
+                self._roles()
+                self._restore()
+            with self._phase("analyze"):
+                self._step("analyze", "vacuumdb", "--analyze-only", f"--jobs={self.plan['jobs']}", *self._at(), "--dbname", self._database)
+            with self._phase("verify"):
+                verified = self._verify()
+        finally:
+            self._stop()
+        return {"phases": self.phases, "steps": self.steps, **verified}
+
+    @contextlib.contextmanager
+    def _phase(self, name: str) -> t.Iterator[None]:
+        clock = time.monotonic()
+        try:
+            yield
+        finally:
+            self.phases[name] = round(time.monotonic() - clock, 2)
+
+    @property
+    def _database(self) -> str:
+        return str(self.made["database"]["name"])
+
+    def _at(self) -> list[str]:
+        return ["--host", str(self.sockets), "--port", "5432", "--username", "postgres"]
+
+    def _program(self, name: str) -> str:
+        if name not in self._bin:
+            self._bin[name] = programs.postgres(name, self.made["server_version"] // 10000)
+        return str(self._bin[name])
+
+    def _step(self, phase: str, program: str, *arguments: str) -> str:
+        clock = time.monotonic()
+        said = programs.run(phase, [self._program(program), *arguments], user=self.user, cwd=str(self.home))
+        self.steps.append({"phase": phase, "argv": [program, *arguments], "seconds": round(time.monotonic() - clock, 2)})
+        return said
+
+    def _check_files(self) -> None:
+        """Every file as it was written, and an archive that can be read from end to end (which alone proves nothing)."""
+        try:
+            self.made = files.read_manifest(self.backup)
+        except FileNotFoundError:
+            raise Wrong([{"code": "manifest_missing", "name": files.MANIFEST, "wanted": "", "found": None}]) from None
+        except (OSError, ValueError, KeyError, AttributeError) as problem:
+            raise Wrong([{"code": "manifest_broken", "name": files.MANIFEST, "wanted": "", "found": str(problem)[:200]}]) from None
+        damage = files.damage(self.backup, self.made)
+        if damage:
+            raise Wrong(damage)
+        try:
+            self._step("check", "pg_restore", "--file=/dev/null", str(self.backup / "dump"))
+        except Failed as problem:
+            if "is not on this host" in str(problem):
+                raise
+            raise Wrong([{"code": "archive_unreadable", "name": "dump", "wanted": "", "found": str(problem)}]) from None
+
+    def _begin(self) -> None:
+        was = self.made["database"]
+        locale = [f"--lc-collate={was['collate']}", f"--lc-ctype={was['ctype']}", f"--encoding={was['encoding']}"]
+        sums = ["--data-checksums"] if self.made["data_checksums"] else []
+        self._step("initdb", "initdb", "--pgdata", str(self.data), "--username=postgres", "--auth=trust", "--no-sync", *locale, *sums)
+
+    def settings(self) -> dict[str, str]:
+        given = {**ISOLATED, "unix_socket_directories": str(self.sockets)}
+        if self.plan["settings"] == "tuned":
+            memory_mb = int(self.plan["memory_mb"])
+            given |= {**TUNED, "maintenance_work_mem": f"{min(512, max(16, memory_mb // 8))}MB", "shared_buffers": f"{max(16, memory_mb // 8)}MB"}
+        if self.made["server_version"] >= 170000:
+            given["event_triggers"] = "off"
+        if shutil.disk_usage("/dev/shm").free < SHM_LEAST:  # noqa: S108 -- PostgreSQL's own place for shared memory
+            given["max_parallel_maintenance_workers"] = "0"
+        return given
+
+    def _start(self) -> None:
+        self.sockets.mkdir(mode=0o700, exist_ok=True)
+        if self.user:
+            shutil.chown(self.sockets, self.user)
+        words = [part for name, value in self.settings().items() for part in ("-c", f"{name}={value}")]
+        argv = [self._program("postgres"), "-D", str(self.data), *words]
+        with (self.home / "postgres.log").open("wb") as log:
+            self.server = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=self.user, cwd=self.home, env=programs.environment())
+        self.steps.append({"phase": "start", "argv": ["postgres", "-D", str(self.data), *words], "seconds": 0})
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            if self.server.poll() is not None:
+                raise Failed("start", programs.last_words((self.home / "postgres.log").read_text(errors="replace")))
+            with contextlib.suppress(psycopg.OperationalError), self._connect("postgres"):
+                return
+            time.sleep(0.05)
+        raise Failed("start", "the copy did not take connections within 60 s")
+
+    def _connect(self, database: str) -> psycopg.Connection[t.Any]:
+        """Return a session with the copy, and with nothing else: name, data directory and socket must all be ours."""
+        session = psycopg.connect(host=str(self.sockets), port=5432, user="postgres", dbname=database, autocommit=True, application_name="golive-drill")
+        who = manifest.row(session, "select current_setting('cluster_name') as name, current_setting('data_directory') as data")
+        if (who["name"], who["data"]) != ("golive-drill", str(self.data)):
+            session.close()
+            raise Failed("start", f"another server answers at {self.sockets}: {who['name']} {who['data']}")
+        return session
+
+    def _roles(self) -> None:
+        """Roles, memberships, passwords. Not the first superuser, whom initdb made; not tablespaces, whose folders are the live cluster's."""
+        kept = []
+        for line in (self.backup / "globals.sql").read_text(encoding="utf-8").splitlines(keepends=True):
+            if re.match(r"(CREATE|ALTER) ROLE postgres\b|(CREATE|ALTER|GRANT .* ON) TABLESPACE\b", line):
+                continue
+            kept.append(line)
+        path = self.home / "globals.sql"
+        path.write_text("".join(kept), encoding="utf-8")
+        if self.user:
+            shutil.chown(path, self.user)
+        self._content("globals", "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", *self._at(), "--dbname=postgres", f"--file={path}")
+
+    def _restore(self) -> None:
+        jobs = f"--jobs={self.plan['jobs']}"
+        self._content(
+            "restore", "pg_restore", "--exit-on-error", "--create", "--no-tablespaces", jobs, *self._at(), "--dbname=postgres", str(self.backup / "dump")
+        )
+
+    def _content(self, phase: str, program: str, *arguments: str) -> None:
+        """A step that fails because of what is in the backup, unless the disk or the memory ran out."""
+        try:
+            self._step(phase, program, *arguments)
+        except Failed as problem:
+            words = str(problem)
+            if (self.server is not None and self.server.poll() is not None) or re.search(r"No space left|out of memory|terminated by signal", words):
+                raise
+            missing = re.search(r'role "(.+?)" does not exist', words)
+            code = "role_missing" if missing else "restore_refused"
+            raise Wrong([{"code": code, "name": missing[1] if missing else phase, "wanted": "", "found": words}]) from None
+
+    def _verify(self) -> dict[str, Json]:
+        with self._connect(self._database) as session:
+            manifest.pin(session)
+            now = manifest.what_it_is(session)
+            now["tables"] = manifest.content(session)
+            with session.transaction():
+                now["invariants"] = manifest.asked(session, self.plan.get("invariants") or {}, self.made["at"])
+            told = manifest.differences(self.made, now)
+            told += [{"code": "number_taken", "name": name, "wanted": "free", "found": "taken"} for name in manifest.free_numbers(session)]
+            if self.made["canary"] and not manifest.rows(session, "select from golive.canary where nonce = %s", (self.made["canary"],)):
+                told.append({"code": "canary_missing", "name": "golive.canary", "wanted": self.made["canary"], "found": None})
+        if now["system_identifier"] == self.plan.get("live_identifier"):
+            raise Failed("verify", "the copy has the live cluster's identifier: this is not a copy")
+        was, has = self.made["database"]["collation_version"], now["database"]["collation_version"]
+        if was and has and was != has:
+            told.append({"code": "collation_differs", "name": self._database, "wanted": was, "found": has})
+        told += self._schema() + self._structure()
+        if told:
+            raise Wrong(told)
+        return {
+            "copy_identifier": now["system_identifier"],
+            "copy_bytes": now["restored_bytes"],
+            "tables": len(now["tables"]),
+            "rows": sum(table["rows"] for table in now["tables"].values()),
+            "invariants": len(now["invariants"]),
+        }
+
+    def _schema(self) -> list[dict[str, Json]]:
+        there = self._step("verify", "pg_dump", "--schema-only", *self._at(), "--dbname", self._database)
+        if manifest.schema_hash(there) == self.made["schema_hash"]:
+            return []
+        wanted = set(manifest.schema_lines((self.backup / "schema.sql").read_text(encoding="utf-8")))
+        found = set(manifest.schema_lines(there))
+        return [{"code": "schema_differs", "name": self._database, "wanted": sorted(wanted - found)[:3], "found": sorted(found - wanted)[:3]}]
+
+    def _structure(self) -> list[dict[str, Json]]:
+        """Every page of every table and index can be read, and indexes have what their tables have (pg_amcheck, from 14 on)."""
+        jobs = f"--jobs={self.plan['jobs']}"
+        try:
+            self._step("verify", "pg_amcheck", "--install-missing", "--heapallindexed", jobs, *self._at(), "--database", self._database)
+        except Failed as problem:
+            if "is not on this host" in str(problem) or "could not open extension control file" in str(problem):
+                raise
+            return [{"code": "structure_broken", "name": self._database, "wanted": "", "found": str(problem)}]
+        return []
+
+    def _stop(self) -> None:
+        if self.server is not None and self.server.poll() is None:
+            self.server.send_signal(signal.SIGQUIT)  # immediate: nothing here needs to last
+            try:
+                self.server.wait(20)
+            except subprocess.TimeoutExpired:
+                self.server.kill()
+                self.server.wait()
+
+
+def rehearse(plan: Plan) -> dict[str, Json]:
+    """Return what came of it: ``verdict`` is pass, fail or inconclusive, with ``told`` or ``failed`` and ``why``."""
+    out = network()
+    if out and plan.get("caged", True):
+        return {"verdict": "inconclusive", "failed": "cage", "why": f"the cage has a network: {', '.join(out)}", "phases": {}, "steps": []}
+    copy = Copy(plan)
+    try:
+        return {"verdict": "pass", "told": [], **copy.rehearse()}
+    except Wrong as wrong:
+        return {"verdict": "fail", "told": wrong.told, "phases": copy.phases, "steps": copy.steps}
+    except Failed as problem:
+        return {"verdict": "inconclusive", "failed": problem.phase, "why": str(problem), "phases": copy.phases, "steps": copy.steps}
+    except (psycopg.Error, OSError) as problem:
+        return {"verdict": "inconclusive", "failed": "verify", "why": programs.last_words(str(problem)), "phases": copy.phases, "steps": copy.steps}
