@@ -176,13 +176,13 @@ class Copy:
             shutil.chown(self.sockets, self.user)
         words = [part for name, value in self.settings().items() for part in ("-c", f"{name}={value}")]
         argv = [self._program("postgres"), "-D", str(self.data), *words]
-        with (self.home / "postgres.log").open("wb") as log:
+        with (self.home / "server.log").open("wb") as log:
             self.server = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=self.user, cwd=self.home, env=programs.environment())
         self.steps.append({"phase": "start", "argv": ["postgres", "-D", str(self.data), *words], "seconds": 0})
         end = time.monotonic() + 60
         while time.monotonic() < end:
             if self.server.poll() is not None:
-                raise Failed("start", programs.last_words((self.home / "postgres.log").read_text(errors="replace")))
+                raise Failed("start", programs.last_words((self.home / "server.log").read_text(errors="replace")))
             with contextlib.suppress(psycopg.OperationalError), self._connect("postgres"):
                 return
             time.sleep(0.05)
