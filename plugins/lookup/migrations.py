@@ -5,14 +5,6 @@
 
 from __future__ import annotations
 
-import pathlib
-import typing as t
-
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
-
-from ansible_collections.resto.golive.plugins.plugin_utils import migration_files
-
 DOCUMENTATION = r"""
 name: migrations
 short_description: The migrations that a repository carries
@@ -46,6 +38,14 @@ _raw:
   type: list
   elements: dict
 """
+
+import pathlib
+import typing as t
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.resto.golive.plugins.plugin_utils import migration_files
 
 
 class LookupModule(LookupBase):

@@ -75,7 +75,8 @@ def rehearse(connect: Connect, up: Step, down: Step | None = None) -> dict[str, 
     """Go up, and, where there is a way back, down and up again. Returns plain JSON; a step that fails says so in ``failed`` and ends it."""
     with contextlib.closing(connect()) as look:
         start, rows = schema.read(look), counts(look)
-        told: dict[str, Json] = {"up": measured(connect, up), "down": None, "again": None, "wal_level": look.execute("show wal_level").fetchone()[0]}  # type: ignore[index]
+        level = look.execute("show wal_level").fetchone()
+        told: dict[str, Json] = {"up": measured(connect, up), "down": None, "again": None, "wal_level": level[0] if level else None}
         if told["up"]["failed"] is not None:
             return told
         above = schema.read(look)

@@ -24,7 +24,7 @@ from ansible_collections.resto.golive.plugins.module_utils._http import Client
 from ansible_collections.resto.golive.plugins.module_utils._requests import Request
 from ansible_collections.resto.golive.plugins.module_utils._sessions import Login, Sessions
 
-Prepared = tuple[str, dict[str, str], bytes | None]
+Prepared: t.TypeAlias = "tuple[str, dict[str, str], bytes | None]"
 
 
 @dataclasses.dataclass(frozen=True)

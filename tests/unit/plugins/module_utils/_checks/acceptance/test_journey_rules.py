@@ -71,11 +71,11 @@ def healthy() -> dict[str, t.Any]:
     }
 
 
-def judged(seen: dict[str, t.Any], options: dict[str, t.Any] = OPTIONS) -> dict[str, str]:
+def judged(seen: dict[str, t.Any], options: dict[str, t.Any] | None = None) -> dict[str, str]:
     """The worst of each stage, as ``status code``; every text is put together, in both languages."""
     found: dict[str, str] = {}
     order = ["pass", "error", "unreachable", "fail"]
-    for one in OrderJourney().judge(seen, options):
+    for one in OrderJourney().judge(seen, options or OPTIONS):
         for language in texts.LANGUAGES:
             texts.texts()[one.code][language].format(**one.params)
         stage = one.item.removeprefix("acceptance.e2e_")
