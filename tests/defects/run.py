@@ -29,10 +29,16 @@ def chosen(wanted: t.Sequence[str]) -> list[Defect]:
         sys.exit(str(error))
 
 
+def _ended(number: int, _frame: object) -> t.NoReturn:
+    # Whoever asks twice does not get the lab back any sooner.
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main(wanted: t.Sequence[str]) -> None:
     defects = chosen(wanted)
     # Whoever ends us in the middle gets the lab back whole; who kills us outright, at the next start.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, _ended)
     with Journal.opened() as journal:
         lab = RunningLab(journal)
         lab.mend_what_was_left()
