@@ -78,5 +78,5 @@ def play(*arguments: str) -> str:
     argv = [str(one) for one in (PLAYBOOK, "-i", ROOT / "staging", *arguments)]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        sys.exit(f"{done.stdout}{done.stderr}")
+        sys.exit(f"{done.stdout}{done.stderr}\n{PLAYBOOK.name} ended with {done.returncode}")
     return done.stdout + done.stderr
