@@ -132,7 +132,8 @@ class ActionModule(ActionBase):
         found: dict[str, dict[str, str]] = {}
         problems: dict[str, dict[str, t.Any]] = {}
         for entry in entries:
-            wanted = secret_names(entry.check, entry.options)
+            # What is not declared as it must be will not run, and names nothing that could be looked up.
+            wanted = {} if entry.problem else secret_names(entry.check, entry.options)
             try:
                 values = self._values(wanted.values(), variables) if wanted else {}
             except secret_store.SecretError as error:
