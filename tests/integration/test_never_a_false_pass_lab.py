@@ -142,6 +142,10 @@ def test_a_fix_that_fails_on_its_only_host_is_told(project: Project) -> None:
     assert "verdict.fix_failed" in ran.codes("environment.tls")
 
 
+#: Beyond the one: the journey's short second run, on the hosts that take part in it; and last, alone, the check that would disturb the others.
+AUDITS = {"db1": 2, "probe1": 3}
+
+
 def test_one_module_run_a_host(project: Project) -> None:
     hosts = ("edge1", "app1", "db1", "cache1", "ops1", "probe1")
     marks = {host: connect(host).check_output("journalctl --no-pager --quiet -n 0 --show-cursor | tail -1").partition("cursor: ")[2] for host in hosts}
@@ -150,7 +154,7 @@ def test_one_module_run_a_host(project: Project) -> None:
         journal = connect(host).check_output("journalctl --no-pager --quiet --after-cursor=%s", marks[host])
         ran = collections.Counter(re.findall(r" ansible-resto\.golive\.(\w+)\[\d+\]: Invoked", journal))
         # A host that nothing is asked of gets the probe alone.
-        assert ran in ({"probe": 1, "audit": 1}, {"probe": 1}), (host, ran)
+        assert ran == {"probe": 1, "audit": AUDITS.get(host, 1)} or (ran == {"probe": 1} and host not in AUDITS), (host, ran)
 
 
 def secrets() -> list[str]:
