@@ -32,20 +32,30 @@ KEYS = 201
 BARE = "bind 127.0.0.1\nport {port}\ndir {dir}\nrequirepass {password}\nappendonly no\nenable-debug-command local\n"
 
 
+class Ended(Exception):
+    """The server ended before it answered."""
+
+
 class Redis:
     """A server of this test's own, which can be stopped and started again over the same files."""
 
     def __init__(self, folder: pathlib.Path, *, config: str = BARE, arguments: t.Sequence[str] = (), user: str | None = None) -> None:
         self.folder = folder
-        self.port = free_port()
         self.config = folder / "redis.conf"
-        self.config.write_text(config.format(port=self.port, dir=folder, password=PASSWORD))
         # Under a name of our own: the kernel calls a process by the name it was started under, and redis-tools has the program as redis-check-rdb.
         program = folder / "redis-server"
         program.symlink_to(redis_server())
         self._argv = [str(program), *(arguments or [str(self.config)])]
         self._user = user
-        self.start()
+        for last in (False, False, True):
+            self.port = free_port()
+            self.config.write_text(config.format(port=self.port, dir=folder, password=PASSWORD))
+            try:
+                self.start()
+                break
+            except Ended:  # somebody else took the port between its being found free and now
+                if last:
+                    raise
 
     def start(self) -> None:
         self.process = subprocess.Popen(
@@ -59,7 +69,8 @@ class Redis:
         while time.monotonic() < end:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 break
-            assert self.process.poll() is None, "redis-server ended by itself"
+            if self.process.poll() is not None:
+                raise Ended("redis-server ended by itself")
             time.sleep(0.02)
         with self.client() as client:
             while client.info("persistence")["loading"]:
