@@ -171,7 +171,7 @@ class Client:
         with _told(connection, url):
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             response = connection.ask(method, target, {"User-Agent": USER_AGENT, "Accept": "*/*", **({"Cookie": cookie} if cookie else {}), **headers}, body)
-            self.cookies.extract_cookies(t.cast("t.Any", response), urllib.request.Request(url))  # noqa: S310 -- never opened
+            self.cookies.extract_cookies(t.cast("t.Any", response), urllib.request.Request(url))  # noqa: S310 -- never opened, as above
             yield response
 
 

@@ -18,6 +18,8 @@ STRIPE = {
     "charge.succeeded": ("amount", 1),
     "charge.refunded": ("amount_refunded", -1),
 }
+# ISO 4217: the code that stands for "no currency", until the provider has told us the one paid in.
+NO_CURRENCY = "XXX"
 INSERT = """insert into payments (tenant_id, order_id, provider, event_id, amount_minor, currency, status, payment_id)
     values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing"""
 
@@ -82,6 +84,6 @@ async def from_mercadopago(connection: Connection, event_id: str, payment_id: st
         logs.log.error("payment that is nobody's", extra={"fields": {"provider": "mercadopago", "event": event_id}})
         return None
     await _enter(connection, tenant_id)
-    await connection.execute(INSERT, [tenant_id, None, "mercadopago", event_id, 0, "XXX", "pending", payment_id])
+    await connection.execute(INSERT, [tenant_id, None, "mercadopago", event_id, 0, NO_CURRENCY, "pending", payment_id])
     await outbox.put(connection, tenant_id, "mercadopago", {"payment": payment_id, "event": event_id}, cid)
     return tenant_id

@@ -99,7 +99,7 @@ def ask_mercadopago(channel: Channel) -> None:
     told = providers.mercadopago(body["payment"], channel.ids)
     worth = int(Decimal(str(told.get("transaction_amount") or 0)) * 100) if told.get("status") == "approved" else 0
     order = payments.order_id(told.get("external_reference"))
-    values = [str(told.get("status") or "unknown"), str(told.get("currency_id") or "XXX")[:3], order, worth, body["event"]]
+    values = [str(told.get("status") or "unknown"), str(told.get("currency_id") or payments.NO_CURRENCY)[:3], order, worth, body["event"]]
     channel.connection.execute(PAID, values)
 
 

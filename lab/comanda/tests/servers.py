@@ -199,7 +199,7 @@ class Mail:
         if self.later:
             self.later -= 1
             return "451 later"
-        self.letters.append(message_from_bytes(envelope.content, policy=policy.default))  # type: ignore[arg-type]
+        self.letters.append(message_from_bytes(envelope.content, policy=policy.default))  # type: ignore[arg-type]  # typeshed wants a Message; the policy makes an EmailMessage
         return "250 ok"
 
 

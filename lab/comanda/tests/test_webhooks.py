@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -123,8 +122,7 @@ def test_reservation(world: World, cid: str) -> None:
 
 def test_statuses_out_of_order(world: World, cid: str) -> None:
     world.whatsapp(text(f"hola {cid}"))
-    known: Callable[[], Any] = lambda: world.postgres.rows("select provider_id from messages where cid = %s and direction = 'out'", cid)  # noqa: E731
-    [(sent,)] = until(known)
+    [(sent,)] = until(lambda: world.postgres.rows("select provider_id from messages where cid = %s and direction = 'out'", cid))
     for words in (["read"], ["sent", "delivered"], ["delivered"]):
         statuses = [{"id": sent, "status": word, "recipient_id": PHONE.lstrip("+"), "timestamp": "1"} for word in words]
         assert world.whatsapp({"statuses": statuses}).status_code == 200

@@ -15,6 +15,17 @@ from collections.abc import Mapping
 #: right answer. ``refuse``: no session at all (TLS is refused, a mail server says 421).
 KINDS = ("status", "delay", "reset", "half", "refuse")
 LONGEST_S = 3600.0
+#: What a caller may say of a fault, and of which types.
+NUMBER = (int, float)
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    "kind": str,
+    "for_s": NUMBER,
+    "status": int,
+    "retry_after": str,
+    "delay_s": NUMBER,
+    "times": int,
+    "contains": str,
+}
 LONGEST_DELAY_S = 60.0
 
 
@@ -37,10 +48,9 @@ class Fault:
 
     @classmethod
     def of(cls, given: Mapping[str, t.Any]) -> Fault:
-        known = {"kind": str, "for_s": (int, float), "status": int, "retry_after": str, "delay_s": (int, float), "times": int, "contains": str}
         for name, value in given.items():
-            if name not in known or isinstance(value, bool) or not isinstance(value, known[name]):  # type: ignore[arg-type]
-                raise Wrong(f"{name} is not known here, or not of its kind; known: {', '.join(known)}")
+            if name not in FIELDS or isinstance(value, bool) or not isinstance(value, FIELDS[name]):
+                raise Wrong(f"{name} is not known here, or not of its kind; known: {', '.join(FIELDS)}")
         if given.get("kind") not in KINDS:
             raise Wrong(f"kind is one of {', '.join(KINDS)}")
         if not 0 < given.get("for_s", 0) <= LONGEST_S:

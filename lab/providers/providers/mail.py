@@ -76,7 +76,7 @@ class Door(Controller):
 
     def factory(self) -> t.Any:
         if not self._faults.met("smtp", connecting=True):
-            return super().factory()  # type: ignore[no-untyped-call]
+            return super().factory()  # type: ignore[no-untyped-call]  # aiosmtpd leaves it untyped
         self._record.add("smtp", "CONNECT", "", {}, "", None, "refuse")
         return Refusal()
 

@@ -107,7 +107,7 @@ def measured(connect: Connect, step: Step) -> dict[str, Json]:
     """Take one step under watch."""
     with contextlib.closing(connect()) as look:
         tables = [Table(*row) for row in look.execute(TABLES).fetchall()]
-        wal = str(look.execute("select pg_current_wal_insert_lsn()").fetchone()[0])  # type: ignore[index]
+        wal = str(look.execute("select pg_current_wal_insert_lsn()").fetchone()[0])  # type: ignore[index]  # always one row
         size = _size(look)
         watch = _Watch(connect, tables)
         with watch.running():
@@ -115,7 +115,7 @@ def measured(connect: Connect, step: Step) -> dict[str, Json]:
             failed, times = _take(connect, step, watch)
             seconds = time.monotonic() - begun
         after = {row[0]: Table(*row) for row in look.execute(TABLES).fetchall()}
-        written = look.execute("select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), %s)::bigint", [wal]).fetchone()[0]  # type: ignore[index]
+        written = look.execute("select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), %s)::bigint", [wal]).fetchone()[0]  # type: ignore[index]  # always one row
     rewritten = [table for table in tables if table.oid in after and after[table.oid].filenode != table.filenode and table.bytes > 0]
     return {
         "failed": failed,

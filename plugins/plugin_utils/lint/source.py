@@ -16,7 +16,7 @@ import yaml
 try:
     from yaml import CSafeLoader as Loader
 except ImportError:  # PyYAML without libyaml: slower, the same marks
-    from yaml import SafeLoader as Loader  # type: ignore[assignment]
+    from yaml import SafeLoader as Loader  # type: ignore[assignment]  # another class, the same interface
 
 Path = tuple[t.Any, ...]
 

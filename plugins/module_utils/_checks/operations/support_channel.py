@@ -211,8 +211,8 @@ def fetch(url: str, options: Options) -> dict[str, Json]:
     if not resolves(host):
         return {**seen, "problem": "name_dead"}
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context), Redirect())
-    # The scheme is https, seen by the caller, and by Redirect at every step.
-    request = urllib.request.Request(url, headers={"User-Agent": "resto.golive support_channel"})  # noqa: S310
+    headers = {"User-Agent": "resto.golive support_channel"}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 -- https only: the caller sees to it, and Redirect at every step
     try:
         with opener.open(request, timeout=limit_s) as answer:
             seen["status"] = answer.status

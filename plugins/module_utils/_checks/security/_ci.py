@@ -80,8 +80,7 @@ def _parse(text: str) -> dict[t.Any, t.Any]:
 
     Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
     try:
-        # Loader is a SafeLoader: it builds plain values only.
-        document = yaml.load(text, Loader=Loader)  # noqa: S506
+        document = yaml.load(text, Loader=Loader)  # noqa: S506 -- a SafeLoader by another name: it builds plain values only
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from None
     if not isinstance(document, dict):
