@@ -50,6 +50,7 @@ class Redis:
         for last in (False, False, True):
             self.port = free_port()
             self.config.write_text(config.format(port=self.port, dir=folder, password=PASSWORD))
+            self.config.chmod(0o644)  # whatever the umask: the server may be another user's
             try:
                 self.start()
                 break
@@ -58,19 +59,21 @@ class Redis:
                     raise
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
-            [word.format(port=self.port, dir=self.folder) for word in self._argv],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=self.folder,
-            user=self._user,
-        )
+        said = self.folder / "redis-server.out"
+        with said.open("wb") as output:
+            self.process = subprocess.Popen(
+                [word.format(port=self.port, dir=self.folder) for word in self._argv],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                user=self._user,
+            )
         end = time.monotonic() + 10
         while time.monotonic() < end:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 break
             if self.process.poll() is not None:
-                raise Ended("redis-server ended by itself")
+                raise Ended(said.read_text(errors="replace"))
             time.sleep(0.02)
         with self.client() as client:
             while client.info("persistence")["loading"]:

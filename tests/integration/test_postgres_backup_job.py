@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import pathlib
 import shutil
 import subprocess
@@ -101,12 +100,8 @@ def test_it_never_uses_the_slow_default_compression() -> None:
 
 
 def test_nobody_else_may_read_it(near: Config) -> None:
-    os.umask(0o022)
-    before = os.umask(0o077)
-    try:
+    with job.private_files():
         folder = folder_of(near, job.back_up(near))
-    finally:
-        os.umask(before)
     assert {oct(path.stat().st_mode & 0o077) for path in folder.rglob("*")} == {"0o0"}
 
 

@@ -103,14 +103,24 @@ def moment(text: str) -> float:
     return datetime.datetime.fromisoformat(text).timestamp()
 
 
+@contextlib.contextmanager
+def private_files() -> t.Iterator[None]:
+    """What is written meanwhile is nobody else's to read."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def main(argv: t.Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Back up PostgreSQL with its manifest, or say what is there.")
     parser.add_argument("do", choices=sorted(DO))
     parser.add_argument("config", type=pathlib.Path)
     asked = parser.parse_args(argv)
     config = json.loads(asked.config.read_text(encoding="utf-8"))
-    os.umask(0o077)
-    return DO[asked.do](config)
+    with private_files():
+        return DO[asked.do](config)
 
 
 def run(config: t.Mapping[str, Json]) -> int:
