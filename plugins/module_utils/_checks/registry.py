@@ -17,6 +17,7 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.post
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_health import PostgresHealth
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_lock_drill import PostgresLockDrill
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_migrations import PostgresMigrations
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.restore_drill import RestoreDrill
 from ansible_collections.resto.golive.plugins.module_utils._checks.redis.redis_persistence import RedisPersistence
 from ansible_collections.resto.golive.plugins.module_utils._checks.security.gitleaks import Gitleaks
 from ansible_collections.resto.golive.plugins.module_utils._checks.security.gitleaks_hook import GitleaksHook
@@ -37,6 +38,7 @@ _ALL: tuple[type[Check], ...] = (
     RateLimit,
     PostgresBackup,
     BackupCron,
+    RestoreDrill,
     SupportChannel,
     OrderJourney,
 )

@@ -95,6 +95,7 @@ def _taken(config: t.Mapping[str, Json], folder: pathlib.Path, name: str) -> dic
         "canary": nonce,
         "tables": tables,
         "invariants": invariants,
+        "questions": dict(config.get("invariants") or {}),
         "schema_hash": manifest.schema_hash((folder / "schema.sql").read_text(encoding="utf-8")),
         "files": files.described(folder),
     }

@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a restore drill is judged, what it needs before it begins, and what its times mean. Pure; ``restore_drill`` alone comes in."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, Json, Options
+
+#: Space that a copy needs: its size with room for indexes built anew, the fetched archive, and a reserve (research 1.1, P0).
+SIZE_FACTOR, RESERVE = 1.15, 1 << 30
+
+#: What must be left on the disk besides: a fifth of it, or this much if that is less.
+LEFT_SHARE, LEFT_MOST = 0.2, 10 << 30
+
+SKEW_S = 120
+
+#: What the copy or its backup can have wrong, each under its own name.
+CODES = {
+    "manifest_missing": "restore_drill.manifest_missing",
+    "manifest_broken": "restore_drill.manifest_broken",
+    "member_missing": "restore_drill.member_missing",
+    "member_truncated": "restore_drill.member_truncated",
+    "member_changed": "restore_drill.member_changed",
+    "member_extra": "restore_drill.member_extra",
+    "archive_unreadable": "restore_drill.archive_unreadable",
+    "role_missing": "restore_drill.role_missing",
+    "restore_refused": "restore_drill.restore_refused",
+    "table_missing": "restore_drill.table_missing",
+    "table_extra": "restore_drill.table_extra",
+    "rows_differ": "restore_drill.rows_differ",
+    "partial_by_rls": "restore_drill.partial_by_rls",
+    "content_differs": "restore_drill.content_differs",
+    "sequence_behind": "restore_drill.sequence_behind",
+    "number_taken": "restore_drill.number_taken",
+    "extension_differs": "restore_drill.extension_differs",
+    "objects_differ": "restore_drill.objects_differ",
+    "invariant_differs": "restore_drill.invariant_differs",
+    "locale_differs": "restore_drill.locale_differs",
+    "collation_differs": "restore_drill.collation_differs",
+    "canary_missing": "restore_drill.canary_missing",
+    "schema_differs": "restore_drill.schema_differs",
+    "structure_broken": "restore_drill.structure_broken",
+}
+
+Seen = t.Mapping[str, Json]
+
+
+def needed_bytes(manifest: Seen) -> int:
+    """Return the free space that a drill of this backup needs."""
+    return int(manifest["restored_bytes"] * SIZE_FACTOR) + int(manifest["archive_bytes"]) + RESERVE
+
+
+def missing_bytes(manifest: Seen, total: int, free: int) -> int:
+    """Return how many bytes are missing so that the drill can begin and the disk is not left full; 0 when there is room."""
+    left = min(int(total * LEFT_SHARE), LEFT_MOST)
+    return max(0, needed_bytes(manifest) + left - free)
+
+
+def judge(seen: Seen, options: Options) -> list[Assertion]:
+    """Return the assertions of one drill. What could not be found out is ``error``, never pass."""
+    if seen["verdict"] == "inconclusive":
+        params = {"phase": seen["failed"], "why": seen["why"]}
+        return [Assertion("error", "restore_drill.inconclusive", params, source=seen.get("id", ""))]
+    if seen["verdict"] == "fail":
+        return [_wrong(seen["id"], one) for one in seen["told"]]
+    if not seen["tables"]:
+        return [Assertion("fail", "restore_drill.empty", {"id": seen["id"]}, "> 0 tables", "0")]
+    if seen["questions"] != options["invariants"]:
+        return [Assertion("error", "restore_drill.questions_changed", {"id": seen["id"]}, sorted(options["invariants"]), sorted(seen["questions"]))]
+    proven = {"id": seen["id"], "tables": seen["tables"], "rows": seen["rows"], "invariants": seen["invariants"]}
+    return [Assertion("pass", "restore_drill.proven", proven, source=seen["id"]), *_rto(seen, options), *_rpo(seen, options), _steps(seen)]
+
+
+def _wrong(name: str, one: Seen) -> Assertion:
+    params = {"id": name, "name": one["name"], "wanted": one["wanted"], "found": one["found"]}
+    return Assertion("fail", CODES[one["code"]], params, one["wanted"], one["found"])
+
+
+def rto_s(phases: t.Mapping[str, float]) -> float:
+    """Return the seconds from "the server is gone" to "the data is back and looked at"."""
+    return round(sum(phases.values()), 1)
+
+
+def _rto(seen: Seen, options: Options) -> list[Assertion]:
+    limit, took = float(options["rto_minutes"]), rto_s(seen["phases"])
+    phases = ", ".join(f"{name} {seconds:g} s" for name, seconds in seen["phases"].items())
+    params = {"seconds": took, "limit": limit, "phases": phases}
+    good = took <= limit * 60
+    return [Assertion("pass" if good else "fail", "restore_drill.rto_met" if good else "restore_drill.rto_missed", params, f"<= {limit:g} min", f"{took:g} s")]
+
+
+def _rpo(seen: Seen, options: Options) -> list[Assertion]:
+    age = seen["started"] - datetime.datetime.fromisoformat(seen["at"]).timestamp()
+    limit = float(options["rpo_minutes"])
+    params = {"minutes": round(age / 60, 1), "limit": limit}
+    if age < -SKEW_S:
+        return [Assertion("fail", "restore_drill.future", params, f"<= {limit:g} min", f"{round(age / 60, 1):g} min")]
+    good = age <= limit * 60 * 2
+    return [
+        Assertion(
+            "pass" if good else "fail", "restore_drill.rpo_met" if good else "restore_drill.rpo_missed", params, f"<= {limit * 2:g} min", params["minutes"]
+        )
+    ]
+
+
+def _steps(seen: Seen) -> Assertion:
+    """What was done, with its times: the runbook is made of this."""
+    params = {"count": len(seen["steps"]), "settings": seen["settings"]}
+    return Assertion(
+        "pass",
+        "restore_drill.steps",
+        params,
+        observed={"phases": seen["phases"], "steps": seen["steps"], "bytes": seen["copy_bytes"], "twice_the_size": seen["twice_the_size"]},
+    )
+
+
+def extrapolated(history: t.Sequence[Seen], size: int) -> dict[str, Json] | None:
+    """Return what a restore of *size* bytes would take, ``{p50_s, p90_s, runs}``, from past drills.
+
+    None from fewer than five, or beyond three times the largest: that would be guessing.
+    """
+    good = [(run["bytes"], rto_s(run["phases"])) for run in history if run["bytes"] > 0]
+    if len(good) < 5 or size > 3 * max(done for done, _seconds in good):
+        return None
+    rates = sorted(seconds / done for done, seconds in good)
+    return {"p50_s": round(rates[len(rates) // 2] * size, 1), "p90_s": round(rates[min(len(rates) - 1, int(len(rates) * 0.9))] * size, 1), "runs": len(good)}

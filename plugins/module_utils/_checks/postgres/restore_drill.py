@@ -1,0 +1,220 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``postgres.restore``: the newest backup of the second place is fetched, restored in a cage, held against its manifest, timed, and thrown away.
+
+Phases: preflight (writes nothing), fetch, the cage (check, restore, analyze, verify), measure, clean up. The live cluster is asked for nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import re
+import secrets
+import shutil
+import sys
+import time
+import typing as t
+
+from ansible_collections.resto.golive.plugins.module_utils import _ship
+from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Check, Context, Json, Options
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_rules
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_backup import CONFIG, USER, read_config
+
+DRILL_USER = "golive_drill"
+
+#: Nothing is removed that does not hold this file and is not named so, right below the scratch folder.
+MARKER = ".golive-drill"
+NAME = re.compile(r"^drill-[0-9a-f]{12}$")
+HISTORY = "history.jsonl"
+
+#: A drill may take this long, in seconds; systemd ends it then, whatever became of us.
+RUNTIME_S = 4 * 3600
+MEMORY_MB = 1536
+
+#: systemd.exec(5), systemd.resource-control(5). AF_UNIX alone holds also where a container may not make network namespaces; the copy makes sure itself.
+CAGE = (
+    f"User={DRILL_USER}",
+    "PrivateNetwork=yes",
+    "RestrictAddressFamilies=AF_UNIX",
+    "IPAddressDeny=any",
+    "NoNewPrivileges=yes",
+    "ProtectSystem=strict",
+    "ProtectHome=yes",
+    "InaccessiblePaths=-/var/lib/postgresql",
+    "InaccessiblePaths=-/run/postgresql",
+    "Nice=19",
+    "IOSchedulingClass=idle",
+    "CPUWeight=20",
+    "IOWeight=10",
+    f"MemoryMax={MEMORY_MB}M",
+    "MemorySwapMax=0",
+    "TasksMax=200",
+    "OOMPolicy=kill",
+    "LimitCORE=0",
+    f"RuntimeMaxSec={RUNTIME_S}",
+)
+
+
+class RestoreDrill(Check):
+    """One target: the newest copy of this host's database in the second place."""
+
+    name = "restore_drill"
+    items = ("postgres.restore",)
+    vantage = "postgres"
+    impact = "active"
+    drill = True
+    alone = True
+    runs_as = "root"  # it makes the cage; what runs inside has a user without rights
+    timeout_s = float(RUNTIME_S)
+    options: t.ClassVar[dict[str, dict[str, t.Any]]] = {
+        "scratch": {"type": "str", "default": "/var/lib/golive", "example": "postgres_restore_scratch: /var/lib/golive"},
+        "rto_minutes": {"type": "float", "default": 120.0, "example": "postgres_restore_rto_minutes: 120"},
+        "rpo_minutes": {"type": "float", "default": 60.0, "example": "postgres_restore_rpo_minutes: 60"},
+        "settings": {"type": "str", "choices": ["tuned", "production"], "default": "tuned", "example": "postgres_restore_settings: tuned"},
+        "jobs": {"type": "int", "default": 2, "example": "postgres_restore_jobs: 2"},
+        "invariants": {"type": "dict", "default": {}, "example": 'postgres_restore_invariants: {orphans: "select count(*) from …"}'},
+    }
+
+    def observe(self, ctx: Context) -> dict[str, Json]:
+        config = read_config()
+        if config is None:
+            raise CannotKnow("restore_drill.no_backups")
+        scratch = pathlib.Path(ctx.options["scratch"])
+        scratch.mkdir(mode=0o711, parents=True, exist_ok=True)
+        with _only_one(scratch):
+            reap(ctx, scratch)
+            return _drill(ctx, config, scratch)
+
+    def judge(self, seen: dict[str, Json], options: Options) -> list[Assertion]:
+        return drill_rules.judge(seen, options)
+
+
+@contextlib.contextmanager
+def _only_one(scratch: pathlib.Path) -> t.Iterator[None]:
+    with (scratch / ".lock").open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotKnow("restore_drill.another_runs", scratch=str(scratch)) from None
+        yield
+
+
+def reap(ctx: Context, scratch: pathlib.Path) -> list[str]:
+    """Remove what a killed drill left, and end what still runs of it. The lock is ours: no living drill is touched."""
+    left = sorted(path.name for path in scratch.iterdir() if NAME.match(path.name))
+    for name in left:
+        ctx.run(["systemctl", "stop", f"golive-{name}.service"], ok=None)
+        remove(scratch / name, scratch)
+    return left
+
+
+def remove(home: pathlib.Path, scratch: pathlib.Path) -> None:
+    """Remove a drill's folder, if it is one: a real folder with our marker, right below the scratch folder."""
+    if home.is_symlink() or home.parent != scratch or not NAME.match(home.name) or not (home / MARKER).is_file():
+        raise CannotKnow("restore_drill.not_ours", path=str(home))
+    shutil.rmtree(home)
+
+
+def _drill(ctx: Context, config: t.Mapping[str, Json], scratch: pathlib.Path) -> dict[str, Json]:
+    started = time.time()
+    known = _ship.ask(ctx, USER, "stored", str(CONFIG))
+    newest, manifest = _preflight(known, started, scratch)
+    home = scratch / f"drill-{secrets.token_hex(6)}"
+    home.mkdir(mode=0o711)
+    (home / MARKER).touch()
+    try:
+        fetched = _fetch(ctx, config, newest, home)
+        came = _caged(ctx, home, manifest)
+    finally:
+        ctx.run(["systemctl", "stop", f"golive-{home.name}.service"], ok=None)
+        remove(home, scratch)
+    came["phases"] = {"fetch": fetched, **came["phases"]}
+    seen = {
+        **came,
+        "id": newest["id"],
+        "at": manifest["at"],
+        "started": started,
+        "settings": ctx.options["settings"],
+        "questions": manifest.get("questions", {}),
+    }
+    if came["verdict"] == "pass":
+        line = {"at": started, "id": newest["id"], "bytes": came["copy_bytes"], "phases": came["phases"]}
+        with (scratch / HISTORY).open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(line) + "\n")
+        seen["twice_the_size"] = drill_rules.extrapolated(_history(scratch), 2 * came["copy_bytes"])
+    return seen
+
+
+def _history(scratch: pathlib.Path) -> list[dict[str, Json]]:
+    """Return the drills that went well, oldest first."""
+    return [json.loads(line) for line in (scratch / HISTORY).read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+
+
+def _preflight(known: t.Mapping[str, Json], now: float, scratch: pathlib.Path) -> tuple[dict[str, Json], dict[str, Json]]:
+    """Return the newest copy and its manifest, or say why a drill must not begin. Writes nothing."""
+    if "failed" in known:
+        raise CannotKnow("restore_drill.offsite_refused", why=known["why"])
+    if known["running_s"] is not None:
+        raise CannotKnow("restore_drill.backup_running", minutes=round(known["running_s"] / 60, 1))
+    if known["newest"] is None:
+        raise CannotKnow("restore_drill.nothing_stored")
+    manifest = known["manifest"]
+    if manifest is None:
+        raise CannotKnow("restore_drill.no_manifest", id=known["newest"]["id"])
+    major = manifest["server_version"] // 10000
+    if not pathlib.Path(f"/usr/lib/postgresql/{major}/bin/postgres").exists() and not shutil.which("postgres"):
+        raise CannotKnow("restore_drill.wrong_major", major=major)
+    disk = shutil.disk_usage(scratch)
+    missing = drill_rules.missing_bytes(manifest, disk.total, disk.free)
+    if missing:
+        raise CannotKnow("restore_drill.no_room", scratch=str(scratch), needed=drill_rules.needed_bytes(manifest), free=disk.free, missing=missing)
+    return known["newest"], manifest
+
+
+def _fetch(ctx: Context, config: t.Mapping[str, Json], newest: t.Mapping[str, Json], home: pathlib.Path) -> float:
+    """Bring the copy from the second place, as the job's own user, and hand it to the cage's."""
+    target = home / "backup"
+    target.mkdir(mode=0o700)
+    shutil.chown(target, USER, USER)
+    order = home / "fetch.json"
+    order.write_text(json.dumps({"config": config, "snapshot": newest["snapshot"], "target": str(target)}), encoding="utf-8")
+    order.chmod(0o644)
+    told = _ship.ask(ctx, USER, "fetch", str(order))
+    if "failed" in told:
+        raise CannotKnow("restore_drill.fetch_failed", why=told["why"])
+    for folder, _folders, names in os.walk(target):
+        for name in (".", *names):
+            shutil.chown(pathlib.Path(folder) / name, DRILL_USER, DRILL_USER)
+    return float(told["seconds"])
+
+
+def _caged(ctx: Context, home: pathlib.Path, manifest: t.Mapping[str, Json]) -> dict[str, Json]:
+    work = home / "work"
+    work.mkdir(mode=0o700)
+    shutil.chown(work, DRILL_USER, DRILL_USER)
+    plan = {
+        "home": str(work),
+        "backup": str(home / "backup"),
+        "jobs": ctx.options["jobs"],
+        "settings": ctx.options["settings"],
+        "memory_mb": MEMORY_MB,
+        "live_identifier": manifest["system_identifier"],
+    }
+    (home / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    (home / "plan.json").chmod(0o644)
+    program = home / "golive_pgbackup.pyz"
+    program.write_bytes(_ship.archive())
+    program.chmod(0o644)
+    properties = [f"--property={one}" for one in (*CAGE, f"ReadWritePaths={home}", f"WorkingDirectory={work}")]
+    argv = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit=golive-{home.name}", *properties]
+    done = ctx.run([*argv, sys.executable, "-I", str(program), "cage", str(home / "plan.json")], cwd="/", ok=None)
+    try:
+        return t.cast("dict[str, Json]", json.loads(done.stdout))
+    except ValueError:
+        last = (done.stderr.strip().splitlines() or ["-"])[-1]
+        raise CannotKnow("restore_drill.cage_failed", rc=done.rc, message=last[:300]) from None

@@ -1,0 +1,245 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The restored copy against real clusters: what comes back, what is wrong under its own name, and that the live cluster never notices."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import typing as t
+
+import pytest
+
+from ansible_collections.resto.golive.plugins.module_utils._check import CannotKnow
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_rules, restore_drill
+from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, files, job
+
+from .postgres_server import USER, Cluster, cluster, make_shop
+
+Result = dict[str, t.Any]
+OPTIONS = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {"orders": "select count(*) from orders"}}
+
+
+@pytest.fixture(scope="module")
+def server() -> t.Iterator[Cluster]:
+    with cluster() as made:
+        make_shop(made)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def backup(server: Cluster) -> pathlib.Path:
+    directory = server.home / "backups"
+    directory.mkdir(mode=0o700)
+    connection = {"host": str(server.sockets), "port": 5432, "user": "golive_backup"}
+    line = job.back_up({"name": "db1", "database": "shop", "directory": str(directory), "connection": connection, "invariants": OPTIONS["invariants"]})
+    assert line["ok"], json.dumps(line)
+    return directory / str(line["id"])
+
+
+@pytest.fixture
+def fetched(server: Cluster, backup: pathlib.Path) -> t.Iterator[pathlib.Path]:
+    """A copy of the backup, below a folder that the copy's user owns."""
+    home = server.home / "drill"
+    shutil.copytree(backup, home / "backup")
+    (home / "work").mkdir()
+    yield home
+    shutil.rmtree(home)
+
+
+def rehearse(home: pathlib.Path, **more: t.Any) -> Result:
+    if USER:
+        for folder, _folders, names in os.walk(home):
+            for name in (".", *names):
+                shutil.chown(pathlib.Path(folder) / name, USER)
+    plan = {"home": str(home / "work"), "backup": str(home / "backup"), "jobs": 2, "settings": "tuned", "memory_mb": 512, "user": USER, "caged": False}
+    return cage.rehearse({**plan, **more})
+
+
+def told(result: Result) -> set[tuple[str, str]]:
+    assert result["verdict"] == "fail", result
+    assert all(one["code"] in drill_rules.CODES for one in result["told"])
+    return {(one["code"], one["name"]) for one in result["told"]}
+
+
+def resealed(folder: pathlib.Path, change: t.Callable[[dict[str, t.Any]], None]) -> None:
+    """Change a manifest and seal it again, as whoever can rewrite both would."""
+    path = folder / files.MANIFEST
+    body = json.loads(path.read_text())
+    del body["seal"]
+    change(body)
+    body["files"] = files.described(folder)
+    path.write_text(json.dumps({**body, "seal": files.seal(body)}))
+
+
+@pytest.mark.parametrize("settings", ["tuned", "production"])
+def test_everything_comes_back_and_the_live_cluster_never_notices(server: Cluster, fetched: pathlib.Path, settings: str) -> None:
+    asked = "select xact_commit + xact_rollback + tup_inserted + tup_updated from pg_stat_database where datname = 'shop'"
+    before = server.value(asked)
+    result = rehearse(fetched, settings=settings)
+    assert result["verdict"] == "pass", result
+    assert server.value(asked) == before
+    assert result["copy_identifier"] != str(server.value("select system_identifier from pg_control_system()"))
+    assert (result["tables"], result["rows"]) == (3, 111)
+    assert set(result["phases"]) == {"check", "restore", "analyze", "verify"}
+    assert not list((fetched / "work" / "s").iterdir()), "the copy still runs"
+    words = " ".join(" ".join(step["argv"]) for step in result["steps"])
+    for wanted in ("archive_command=/bin/false", "archive_mode=off", "listen_addresses=", "shared_preload_libraries=", "max_logical_replication_workers=0"):
+        assert wanted in words
+    assert str(server.sockets) not in words
+
+
+def test_a_cage_with_a_network_is_no_cage(fetched: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cage, "network", lambda: ["eth0"])
+    result = rehearse(fetched, caged=True)
+    assert (result["verdict"], result["failed"]) == ("inconclusive", "cage")
+    assert not (fetched / "work" / "pg").exists()
+
+
+def test_a_member_cut_short(fetched: pathlib.Path) -> None:
+    member = max((fetched / "backup" / "dump").glob("*.dat.gz"), key=lambda path: path.stat().st_size)
+    member.write_bytes(member.read_bytes()[:-20])
+    assert told(rehearse(fetched)) == {("member_truncated", f"dump/{member.name}")}
+
+
+def test_a_member_deleted(fetched: pathlib.Path) -> None:
+    member = next((fetched / "backup" / "dump").glob("*.dat.gz"))
+    member.unlink()
+    assert told(rehearse(fetched)) == {("member_missing", f"dump/{member.name}")}
+
+
+def test_a_digit_flipped_where_only_the_content_shows_it(server: Cluster, fetched: pathlib.Path) -> None:
+    """An uncompressed dump with another digit restores with return code 0, and whoever wrote new digests hid it from those: the manifest's hash finds it."""
+    folder = fetched / "backup"
+    shutil.rmtree(folder / "dump")
+    server.run("pg_dump", "-h", server.sockets, "-U", "postgres", "-Fd", "-Z0", "-f", server.home / "plain", "shop")
+    shutil.move(server.home / "plain", folder / "dump")
+    member = next(path for path in (folder / "dump").glob("*.dat") if b"Tenant 7" in path.read_bytes())
+    member.write_bytes(member.read_bytes().replace(b"Tenant 7", b"Tenant 1"))
+    resealed(folder, lambda body: None)
+    assert told(rehearse(fetched)) == {("content_differs", "public.tenants")}
+
+
+def test_a_role_missing_in_globals(fetched: pathlib.Path) -> None:
+    path = fetched / "backup" / "globals.sql"
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if "shop_app" not in line))
+    resealed(fetched / "backup", lambda body: None)
+    assert told(rehearse(fetched)) == {("role_missing", "shop_app")}
+
+
+def test_rows_that_a_policy_hid(fetched: pathlib.Path) -> None:
+    resealed(fetched / "backup", lambda body: body["tables"]["public.orders"].update(rows=1000))
+    assert told(rehearse(fetched)) == {("partial_by_rls", "public.orders")}
+
+
+def test_another_collation(fetched: pathlib.Path) -> None:
+    resealed(fetched / "backup", lambda body: body["database"].update(collation_version="1.0"))
+    found = rehearse(fetched)
+    # C.UTF-8 has a version only where the C library gives it one.
+    assert found["verdict"] == "pass" or told(found) == {("collation_differs", "shop")}
+
+
+def test_another_answer_schema_and_canary(fetched: pathlib.Path) -> None:
+    def change(body: dict[str, t.Any]) -> None:
+        body["invariants"]["orders"] = [["99"]]
+        body["schema_hash"] = "0"
+        body["canary"] = "another"
+
+    resealed(fetched / "backup", change)
+    assert told(rehearse(fetched)) == {("invariant_differs", "orders"), ("schema_differs", "shop"), ("canary_missing", "golive.canary")}
+
+
+def test_no_server_of_that_version(fetched: pathlib.Path) -> None:
+    resealed(fetched / "backup", lambda body: body.update(server_version=990000))
+    result = rehearse(fetched)
+    assert result["verdict"] == "inconclusive"
+    assert "PostgreSQL 99" in result["why"]
+
+
+def test_the_live_cluster_itself_is_refused(fetched: pathlib.Path) -> None:
+    copy = cage.Copy({"home": str(fetched / "work"), "backup": str(fetched / "backup"), "user": USER, "jobs": 1, "settings": "tuned", "memory_mb": 512})
+    copy.sockets = fetched.parent / "s"
+    with pytest.raises(cage.Failed, match="another server answers"):
+        copy._connect("postgres")
+
+
+def test_tablespaces_stay_where_they_are(fetched: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    path = fetched / "backup" / "globals.sql"
+    path.write_text(path.read_text() + f"CREATE TABLESPACE fast OWNER postgres LOCATION '{tmp_path}';\n")
+    resealed(fetched / "backup", lambda body: None)
+    assert rehearse(fetched)["verdict"] == "pass"
+    assert not list(tmp_path.iterdir())
+
+
+def ctx() -> RunContext:
+    return RunContext({}, {}, "", 10)
+
+
+def drill_folder(scratch: pathlib.Path, *, marked: bool = True) -> pathlib.Path:
+    home = scratch / "drill-0123456789ab"
+    home.mkdir()
+    if marked:
+        (home / restore_drill.MARKER).touch()
+    return home
+
+
+def test_what_a_killed_drill_left_is_removed(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = drill_folder(tmp_path)
+    other = tmp_path / "somebody-elses"
+    other.mkdir()
+    stopped: list[t.Sequence[str]] = []
+    context = ctx()
+    monkeypatch.setattr(context, "run", lambda argv, **more: stopped.append(argv))
+    assert restore_drill.reap(context, tmp_path) == [home.name]
+    assert stopped == [["systemctl", "stop", f"golive-{home.name}.service"]]
+    assert not home.exists()
+    assert other.exists()
+
+
+def test_a_folder_without_the_marker_is_never_removed(tmp_path: pathlib.Path) -> None:
+    home = drill_folder(tmp_path, marked=False)
+    link = tmp_path / "drill-ba9876543210"
+    link.symlink_to(home)
+    for path in (home, link, tmp_path, pathlib.Path("/var/lib/postgresql")):
+        with pytest.raises(CannotKnow) as caught:
+            restore_drill.remove(path, tmp_path)
+        assert caught.value.code == "restore_drill.not_ours"
+    assert home.exists()
+
+
+def test_two_drills_at_once(tmp_path: pathlib.Path) -> None:
+    with restore_drill._only_one(tmp_path), pytest.raises(CannotKnow) as caught, restore_drill._only_one(tmp_path):
+        pass
+    assert caught.value.code == "restore_drill.another_runs"
+
+
+MANIFEST = {"server_version": 150018, "restored_bytes": 10 << 30, "archive_bytes": 1 << 30}
+KNOWN = {"running_s": None, "newest": {"id": "20261124T130000Z-00000000", "snapshot": "x"}, "manifest": MANIFEST, "copies": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"running_s": 30.0}, "backup_running"),
+        ({"newest": None}, "nothing_stored"),
+        ({"manifest": None}, "no_manifest"),
+        ({"failed": "offsite", "why": "x"}, "offsite_refused"),
+        ({"manifest": {**MANIFEST, "restored_bytes": 1 << 60}}, "no_room"),
+    ],
+)
+def test_what_keeps_a_drill_from_beginning(tmp_path: pathlib.Path, change: Result, code: str) -> None:
+    with pytest.raises(CannotKnow) as caught:
+        restore_drill._preflight({**KNOWN, **change}, 0.0, tmp_path)
+    assert caught.value.code == f"restore_drill.{code}"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_server_of_another_version_stops_it(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(CannotKnow) as caught:
+        restore_drill._preflight({**KNOWN, "manifest": {**MANIFEST, "server_version": 990000}}, 0.0, tmp_path)
+    assert caught.value.code == "restore_drill.wrong_major"
