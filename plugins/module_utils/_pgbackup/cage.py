@@ -234,7 +234,7 @@ class Copy:
             now = manifest.what_it_is(session)
             now["tables"] = manifest.content(session)
             with session.transaction():
-                now["invariants"] = manifest.asked(session, self.made["questions"], self.made["at"])
+                now["invariants"] = manifest.asked(session, self.made.get("questions", {}), self.made["at"])
             told = manifest.differences(self.made, now)
             told += [{"code": "number_taken", "name": name, "wanted": "free", "found": "taken"} for name in manifest.free_numbers(session)]
             if self.made["canary"] and not manifest.rows(session, "select from golive.canary where nonce = %s", (self.made["canary"],)):
