@@ -1,0 +1,203 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How backups, their schedule and a drill's times are judged, at the edges of every threshold. No server."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+import pytest
+
+from ansible_collections.resto.golive.plugins.module_utils import _cron
+from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, worst
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_rules, drill_rules
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_cron import BackupCron
+from ansible_collections.resto.golive.plugins.plugin_utils import texts
+
+Seen = dict[str, t.Any]
+NOW = datetime.datetime(2026, 11, 24, 13, 0, tzinfo=datetime.UTC)
+OPTIONS: Seen = {"engine": "dump", "directory": "/var/backups/golive", "rpo_minutes": None, "size_share_min": 0.5}
+
+
+def ago(minutes: float) -> datetime.datetime:
+    return NOW - datetime.timedelta(minutes=minutes)
+
+
+def name(at: datetime.datetime) -> str:
+    return f"{at:%Y%m%dT%H%M%SZ}-00000000"
+
+
+def seen(minutes: float = 10, *, newest: Seen | None = None, **more: t.Any) -> Seen:
+    at = ago(minutes)
+    copy = {
+        "id": name(at), "at": at.isoformat(), "manifest": "whole", "system_identifier": "1", "archive_bytes": 100, "tables": 3, "rows": 9,
+        "damage": [], "roles_missing": [], "broken_invariants": {}, **(newest or {}),
+    }  # fmt: skip
+    good = [{"ok": True, "id": f"earlier{number}", "archive_bytes": 100, "started_at": ""} for number in range(3)]
+    stored = [{"id": name(at), "system_identifier": "1"}]
+    return {
+        "installed": True, "now": NOW.timestamp(), "outdated": [], "access_missing": [], "mode": "0o700", "running_s": None, "newest": copy, "history": good,
+        "live": {"name": "golive_backup", "bypasses": True, "super": False, "system_identifier": "1"},
+        "offsite": {"declared": True, "stored": stored}, "repository": "sftp:b@ops1:/srv/backup", "password_current": True, **more,
+    }  # fmt: skip
+
+
+def bad(assertions: list[Assertion]) -> set[tuple[str, str]]:
+    assert assertions
+    for one in assertions:
+        text = texts.render(one.code, one.params)
+        assert "‹" not in text["es"] + text["en"], one.code
+    return {(one.status, one.code.partition(".")[2]) for one in assertions if one.status != "pass"}
+
+
+def test_a_good_backup_passes() -> None:
+    told = backup_rules.judge(seen(), OPTIONS)
+    assert bad(told) == set()
+    assert worst(one.status for one in told) == "pass"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "wanted"),
+    [(72, set()), (72.1, {("warn", "late")}), (120, {("warn", "late")}), (120.1, {("fail", "too_old"), ("fail", "offsite_too_old")}), (-2, set())],
+)
+def test_age(minutes: float, wanted: set[tuple[str, str]]) -> None:
+    assert bad(backup_rules.judge(seen(minutes), OPTIONS)) == wanted
+
+
+def test_the_future_has_no_age() -> None:
+    assert bad(backup_rules.judge(seen(-3), OPTIONS)) == {("fail", "future")}
+
+
+@pytest.mark.parametrize(("rpo", "wanted"), [(60.0, set()), (59.9, {("fail", "rpo_beyond_engine")}), (1440.0, set())])
+def test_a_promise_that_the_engine_cannot_keep(rpo: float, wanted: set[tuple[str, str]]) -> None:
+    assert bad(backup_rules.judge(seen(1), {**OPTIONS, "rpo_minutes": rpo})) == wanted
+
+
+@pytest.mark.parametrize(("size", "wanted"), [(50, set()), (49, {("fail", "shrunk")}), (200, set()), (201, {("warn", "grown")})])
+def test_size_against_the_median(size: int, wanted: set[tuple[str, str]]) -> None:
+    assert bad(backup_rules.judge(seen(newest={"archive_bytes": size}), OPTIONS)) == wanted
+
+
+DAMAGED = {"name": "dump/1.dat.gz", "wanted": 2, "found": 1}
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
+    [
+        ({"installed": False}, {("fail", "none")}),
+        ({"newest": {"manifest": "missing"}}, {("fail", "manifest_missing")}),
+        ({"newest": {"manifest": "broken", "why": "x"}}, {("fail", "manifest_broken")}),
+        *[({"newest": {"damage": [{"code": code, **DAMAGED}]}}, {("fail", code)}) for code in sorted(backup_rules.DAMAGE)],
+        ({"newest": {"roles_missing": ["shop"]}}, {("fail", "role_missing")}),
+        ({"newest": {"broken_invariants": {"money": "42P01"}}}, {("fail", "invariant_broken")}),
+        ({"newest": {"system_identifier": "2"}}, {("fail", "other_cluster")}),
+        ({"running_s": 3600.0}, set()),
+        ({"running_s": 3601.0}, {("fail", "running_too_long")}),
+        ({"mode": "0o750"}, {("fail", "readable_by_others")}),
+        ({"outdated": ["dump.py"]}, {("fail", "program_differs")}),
+        ({"access_missing": ["grant x"]}, {("fail", "access_missing")}),
+        ({"live": {"refused": "password"}}, {("fail", "live_refused")}),
+        ({"live": {"name": "r", "bypasses": False, "super": False}}, {("fail", "no_bypassrls")}),
+        ({"live": {"name": "r", "bypasses": True, "super": True}}, {("warn", "superuser")}),
+        ({"history": [{"ok": False, "started_at": "x", "phase": "dump", "why": "y"}]}, {("fail", "last_failed")}),
+        ({"offsite": {"declared": False}}, {("fail", "no_second_place")}),
+        ({"repository": "/srv/backup"}, {("fail", "same_host")}),
+        ({"repository": "sftp:localhost:/srv"}, {("fail", "same_host")}),
+        ({"password_current": False}, {("fail", "password_differs")}),
+        ({"offsite": {"declared": True, "stored": []}}, {("fail", "offsite_empty")}),
+        ({"offsite": {"declared": True, "refused": "password_rotated", "why": "x"}}, {("fail", "password_rotated")}),
+        ({"offsite": {"declared": True, "refused": "nobody knows", "why": "x"}}, {("fail", "offsite_refused")}),
+        ({"offsite": {"declared": True, "stored": [{"id": name(ago(1)), "system_identifier": "2"}]}}, {("fail", "other_cluster")}),
+    ],
+)
+def test_every_fault_has_its_name(more: Seen, wanted: set[tuple[str, str]]) -> None:
+    assert bad(backup_rules.judge(seen(**more), OPTIONS)) == wanted
+
+
+def test_no_finished_backup() -> None:
+    assert bad(backup_rules.judge({**seen(), "newest": None}, OPTIONS)) == {("fail", "no_backup")}
+
+
+@pytest.mark.parametrize(
+    ("expression", "calendar", "gap"),
+    [
+        ("0 * * * *", "*-*-* *:00:00", 3600),
+        ("@daily", "*-*-* 00:00:00", 86400),
+        ("0 2 * * 1-6", "Mon,Tue,Wed,Thu,Fri,Sat *-*-* 02:00:00", 172800),
+        ("0 2 * * 7", "Sun *-*-* 02:00:00", 604800),
+        ("*/30 8-9 * * *", "*-*-* 08,09:00,30:00", 81000),
+    ],
+)
+def test_a_schedule_in_systemds_words(expression: str, calendar: str, gap: int) -> None:
+    assert (_cron.on_calendar(expression), _cron.worst_gap_s(expression)) == (calendar, gap)
+
+
+@pytest.mark.parametrize("expression", ["", "* * * *", "60 * * * *", "0 2 1 * 1", "x * * * *", "*/0 * * * *", "0 0 31 2 *"])
+def test_what_is_no_schedule(expression: str) -> None:
+    with pytest.raises(_cron.BadSchedule):
+        _cron.worst_gap_s(expression)
+
+
+TIMER = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled", "Persistent": "yes", "TimersCalendar": "{ OnCalendar=*-*-* *:00:00 ; }"}
+SERVICE = {"LoadState": "loaded", "Nice": "19", "IOSchedulingClass": "3", "OnFailure": "f", "User": "golive_backup", "Result": "success", "ExecMainStatus": "0"}
+
+
+@pytest.mark.parametrize(
+    ("timer", "service", "wanted"),
+    [
+        ({}, {}, set()),
+        ({"LoadState": "not-found"}, {}, {("fail", "none")}),
+        ({"ActiveState": "inactive"}, {}, {("fail", "switched_off")}),
+        ({"Persistent": "no"}, {}, {("fail", "not_persistent")}),
+        ({"TimersCalendar": ""}, {}, {("fail", "other_schedule")}),
+        ({}, {"Nice": "0"}, {("fail", "not_gentle")}),
+        ({}, {"OnFailure": ""}, {("fail", "nobody_hears")}),
+        ({}, {"User": ""}, {("fail", "as_root")}),
+        ({}, {"Result": "exit-code"}, {("fail", "last_run_failed")}),
+    ],
+)
+def test_the_timer(timer: Seen, service: Seen, wanted: set[tuple[str, str]]) -> None:
+    options = {"engine": "dump", "schedule": {"full": "0 * * * *"}, "rpo_minutes": None}
+    looked = {"timer": {**TIMER, **timer}, "service": {**SERVICE, **service}, "now": 0.0, "next": 60.0}
+    assert bad(BackupCron().judge(looked, options)) == wanted
+    assert ("fail", "too_seldom") in bad(BackupCron().judge(looked, {**options, "schedule": {"full": "@daily"}}))
+
+
+PROVEN: Seen = {
+    "verdict": "pass", "id": "x", "tables": 3, "rows": 9, "invariants": 1, "questions": {}, "phases": {"fetch": 600.0, "restore": 1200.0}, "steps": [],
+    "settings": "tuned", "copy_bytes": 1, "twice_the_size": None, "at": ago(120).isoformat(), "started": NOW.timestamp(),
+}  # fmt: skip
+PROMISE: Seen = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {}}
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
+    [
+        ({}, set()),
+        ({"phases": {"fetch": 1800.1}}, {("fail", "rto_missed")}),
+        ({"at": ago(120.1).isoformat()}, {("fail", "rpo_missed")}),
+        ({"at": ago(-3).isoformat()}, {("fail", "future")}),
+        ({"tables": 0}, {("fail", "empty")}),
+        ({"questions": {"a": "select 1"}}, {("error", "questions_changed")}),
+        ({"verdict": "inconclusive", "failed": "cage", "why": "x"}, {("error", "inconclusive")}),
+        *[({"verdict": "fail", "told": [{"code": code, **DAMAGED}]}, {("fail", code)}) for code in sorted(drill_rules.CODES)],
+    ],
+)
+def test_a_drill(more: Seen, wanted: set[tuple[str, str]]) -> None:
+    assert bad(drill_rules.judge({**PROVEN, **more}, PROMISE)) == wanted
+
+
+def test_room() -> None:
+    made = {"restored_bytes": 100 << 30, "archive_bytes": 10 << 30}
+    need = drill_rules.needed_bytes(made) + (10 << 30)
+    assert drill_rules.missing_bytes(made, 1 << 40, need) == 0
+    assert drill_rules.missing_bytes(made, 1 << 40, need - 1) == 1
+
+
+def test_more_data_is_not_guessed_at() -> None:
+    runs = [{"bytes": 100, "phases": {"restore": float(seconds)}} for seconds in (10, 10, 10, 10, 20)]
+    assert drill_rules.extrapolated(runs[:4], 100) is None
+    assert drill_rules.extrapolated(runs, 301) is None
+    assert drill_rules.extrapolated(runs, 200) == {"p50_s": 20.0, "p90_s": 40.0, "runs": 5}
