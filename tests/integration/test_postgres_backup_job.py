@@ -107,15 +107,17 @@ def test_nobody_else_may_read_it(near: Config) -> None:
 
 def test_the_manifest_is_of_the_dumps_own_snapshot(server: Cluster, near: Config, tmp_path: pathlib.Path) -> None:
     """Orders come in while the backup is made; what comes back is what the manifest says, to the last row."""
-    stop = threading.Event()
+    stop, begun = threading.Event(), threading.Event()
 
     def take_orders() -> None:
         with server.connect("shop") as connection:
             while not stop.is_set():
                 connection.execute("insert into orders (tenant, amount_minor) select 1 + i % 10, 5 from generate_series(1, 20) i")
+                begun.set()
 
     load = threading.Thread(target=take_orders)
     load.start()
+    assert begun.wait(10)
     try:
         folder = folder_of(near, job.back_up(near))
     finally:

@@ -55,7 +55,13 @@ def settle(config: t.Mapping[str, Json], *, apply: bool) -> list[str]:
     for database, wanted in (("postgres", CLUSTER), (str(config["database"]), DATABASE)):
         try:
             with psycopg.connect(
-                host=at["host"], port=at["port"], user="postgres", dbname=database, connect_timeout=10, application_name="golive-access"
+                host=at["host"],
+                port=at["port"],
+                user="postgres",
+                dbname=database,
+                connect_timeout=10,
+                application_name="golive-access",
+                options=programs.SESSION,
             ) as session:
                 for question, statement in wanted:
                     if next(iter(manifest.row(session, question).values())):

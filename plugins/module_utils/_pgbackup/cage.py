@@ -190,7 +190,9 @@ class Copy:
 
     def _connect(self, database: str) -> psycopg.Connection[t.Any]:
         """Return a session with the copy, and with nothing else: name, data directory and socket must all be ours."""
-        session = psycopg.connect(host=str(self.sockets), port=5432, user="postgres", dbname=database, autocommit=True, application_name="golive-drill")
+        session = psycopg.connect(
+            host=str(self.sockets), port=5432, user="postgres", dbname=database, autocommit=True, application_name="golive-drill", options=programs.SESSION
+        )
         who = manifest.row(session, "select current_setting('cluster_name') as name, current_setting('data_directory') as data")
         if (who["name"], who["data"]) != ("golive-drill", str(self.data)):
             session.close()

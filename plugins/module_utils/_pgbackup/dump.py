@@ -39,6 +39,7 @@ def connect(config: t.Mapping[str, Json], database: str | None = None) -> psycop
             passfile=at.get("passfile"),
             connect_timeout=10,
             application_name="golive-backup",
+            options=programs.SESSION,
         )
     except psycopg.Error as problem:
         raise Failed("connect", programs.last_words(str(problem))) from None
@@ -47,7 +48,8 @@ def connect(config: t.Mapping[str, Json], database: str | None = None) -> psycop
 def take(config: t.Mapping[str, Json], now: datetime.datetime) -> dict[str, Json]:
     """Make one backup in ``config["directory"]`` and return its manifest. What is not finished does not keep its place. Raises :class:`Failed`."""
     directory = pathlib.Path(config["directory"])
-    name = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    # Names are in the order of time, also within one second.
+    name = f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond:05x}{secrets.token_hex(2)[:3]}"
     folder = directory / f"{files.PARTIAL}{name}"
     folder.mkdir(mode=0o700)
     try:

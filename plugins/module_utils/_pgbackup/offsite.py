@@ -28,6 +28,7 @@ COMPLAINTS: tuple[tuple[str, str], ...] = (
     ("connection refused", "unreachable"),
     ("could not resolve", "unreachable"),
     ("connection timed out", "unreachable"),
+    ("unable to start the sftp session", "unreachable"),  # ssh ended before it said why
     ("unable to create lock", "locked"),
     ("repository is already locked", "locked"),
     ("no space left", "full"),

@@ -12,6 +12,9 @@ import shutil
 import subprocess
 import typing as t
 
+#: Given with every session of ours: where nothing is given, libpq takes PGOPTIONS of whoever calls.
+SESSION = "-c statement_timeout=0"
+
 
 class Failed(Exception):
     """A step did not work. ``phase`` says which, ``str()`` says why in the program's own last words."""
