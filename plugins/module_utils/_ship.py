@@ -18,10 +18,45 @@ import zipfile
 from ansible_collections.resto.golive.plugins.module_utils._check import CannotKnow, Context, Json
 
 if t.TYPE_CHECKING:  # Ansible packs what it reads here; nothing of it is imported where psycopg may be missing
-    from ansible_collections.resto.golive.plugins.module_utils._pgbackup import access, cage, dump, files, job, look, manifest, offsite, programs  # noqa: F401
+    from ansible_collections.resto.golive.plugins.module_utils._pgbackup import (  # noqa: F401
+        access,
+        cage,
+        dump,
+        files,
+        forecast,
+        job,
+        look,
+        manifest,
+        migration_tools,
+        offsite,
+        programs,
+        rehearsal,
+        retain,
+        retention,
+        schema,
+        trial,
+    )
 
 PACKAGE = "ansible_collections.resto.golive.plugins.module_utils._pgbackup"
-MODULES = ("__init__", "access", "cage", "dump", "files", "job", "look", "manifest", "offsite", "programs")
+MODULES = (
+    "__init__",
+    "access",
+    "cage",
+    "dump",
+    "files",
+    "forecast",
+    "job",
+    "look",
+    "manifest",
+    "migration_tools",
+    "offsite",
+    "programs",
+    "rehearsal",
+    "retain",
+    "retention",
+    "schema",
+    "trial",
+)
 
 #: The package's name on the host, installed by the role or in the zip.
 NAME = "golive_pgbackup"

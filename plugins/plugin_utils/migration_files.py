@@ -33,17 +33,18 @@ class Unreadable(Exception):
 
 @dataclasses.dataclass
 class Migration:
-    """``sql`` is what it runs, as far as it can be told without running it; None: only a rehearsal can tell."""
+    """``sql`` is what it runs, and ``down`` what takes it back, as far as they can be told without running anything; None: they cannot."""
 
     id: str
     path: str
     after: list[str] = dataclasses.field(default_factory=list)
     checksum: str = ""
     sql: str | None = None
+    down: str | None = None
 
 
 def read(root: pathlib.Path, tool: str = "") -> dict[str, Json]:
-    """Return ``{tool, migrations: [{id, path, after, checksum, findings}]}``. Raises :class:`Unreadable`.
+    """Return ``{tool, migrations: [{id, path, after, checksum, findings, up, down}]}``. Raises :class:`Unreadable`.
 
     *findings* are squawk's, each ``{rule, line, message}``; None where there is no SQL to look at.
     """
@@ -61,7 +62,18 @@ def read(root: pathlib.Path, tool: str = "") -> dict[str, Json]:
     findings = lint([migration for migration in migrations if migration.sql is not None])
     return {
         "tool": name,
-        "migrations": [{"id": one.id, "path": one.path, "after": one.after, "checksum": one.checksum, "findings": findings.get(one.id)} for one in migrations],
+        "migrations": [
+            {
+                "id": one.id,
+                "path": one.path,
+                "after": one.after,
+                "checksum": one.checksum,
+                "findings": findings.get(one.id),
+                "up": one.sql,
+                "down": one.down,
+            }
+            for one in migrations
+        ],
     }
 
 
@@ -86,7 +98,9 @@ def _alembic(root: pathlib.Path) -> list[Migration]:
         if "revision" in names and "down_revision" in names:
             down = names["down_revision"]
             after = [] if down is None else [down] if isinstance(down, str) else list(down)
-            found.append(Migration(str(names["revision"]), str(path.relative_to(root)), after, sql=_executed(text)))
+            found.append(
+                Migration(str(names["revision"]), str(path.relative_to(root)), after, sql=_executed(text, "upgrade"), down=_executed(text, "downgrade"))
+            )
     return found
 
 
@@ -108,9 +122,9 @@ def _assigned(text: str, path: pathlib.Path) -> dict[str, Json]:
     return found
 
 
-def _executed(text: str) -> str | None:
-    """Return the SQL of ``upgrade()``, if all that it does is ``op.execute("…")`` with texts that stand there; else None."""
-    body = next((node.body for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == "upgrade"), None)
+def _executed(text: str, function: str) -> str | None:
+    """Return the SQL of *function*, if all that it does is ``op.execute("…")`` with texts that stand there; else None."""
+    body = next((node.body for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == function), None)
     statements = []
     for node in body or ():
         if isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
@@ -142,13 +156,18 @@ def _dbmate(root: pathlib.Path) -> list[Migration]:
     for path in _files(root, "[0-9]*_*.sql"):
         text = _text(path)
         up = re.search(r"^--\s*migrate:up.*?\n(.*?)(?=^--\s*migrate:down|\Z)", text, re.M | re.S)
+        down = re.search(r"^--\s*migrate:down.*?\n(.*)", text, re.M | re.S)
         if up:
-            found.append(Migration(path.name.split("_")[0], str(path.relative_to(root)), sql=up[1]))
+            found.append(Migration(path.name.split("_")[0], str(path.relative_to(root)), sql=up[1], down=(down[1].strip() or None) if down else None))
     return found
 
 
 def _golang(root: pathlib.Path) -> list[Migration]:
-    return [Migration(str(int(path.name.split("_")[0])), str(path.relative_to(root)), sql=_text(path)) for path in _files(root, "[0-9]*_*.up.sql")]
+    found = []
+    for path in _files(root, "[0-9]*_*.up.sql"):
+        down = path.with_name(path.name.replace(".up.sql", ".down.sql"))
+        found.append(Migration(str(int(path.name.split("_")[0])), str(path.relative_to(root)), sql=_text(path), down=_text(down) if down.is_file() else None))
+    return found
 
 
 def _flyway(root: pathlib.Path) -> list[Migration]:

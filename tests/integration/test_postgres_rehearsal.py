@@ -5,16 +5,26 @@
 
 from __future__ import annotations
 
+import datetime
 import pathlib
+import shutil
+import tempfile
 import typing as t
 
 import psycopg
 import pytest
+import yaml
 
-from ansible_collections.resto.golive.plugins.module_utils._pgbackup import rehearsal
+from ansible_collections.resto.golive.plugins.module_utils._check import worst
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.migration_rehearsal import MigrationRehearsal
+from ansible_collections.resto.golive.plugins.module_utils._options import validated
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import dump, rehearsal, trial
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup.rehearsal import Step
 
-from .postgres_server import Cluster, binaries, cluster
+from .postgres_server import USER, Cluster, binaries, cluster, make_shop
+
+MESSAGES = pathlib.Path(trial.__file__).parents[2] / "plugin_utils" / "messages" / "migration_rehearsal.yml"
+TEXTS = yaml.safe_load(MESSAGES.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +137,97 @@ def test_a_table_that_goes_while_it_is_watched_is_no_trouble(copy: rehearsal.Con
     )
     assert told["up"]["failed"] is None
     assert told["left"] == {"added": [], "removed": [], "changed": []}
+
+
+# On a backup, as the drill does it: the job's own dump, restored by the cage's own code. What shuts it in is systemd's and tried in the lab.
+CARRIED = [
+    {"id": "1", "after": [], "up": "create table t (id int)", "down": "drop table t"},
+    {"id": "2", "after": ["1"], "up": "create index newest on orders (created_at); select pg_sleep(0.2)", "down": "drop index newest"},
+]
+
+
+@pytest.fixture(scope="module")
+def backup() -> t.Iterator[pathlib.Path]:
+    """A copy of the shop's database at migration 1, and the directory that it lies in."""
+    with cluster() as server:
+        make_shop(server)
+        server.sql("create table alembic_version (version_num varchar(32))", "insert into alembic_version values ('1')", database="shop")
+        directory = server.home / "b"
+        directory.mkdir()
+        connection = {"host": str(server.sockets), "port": 5432, "user": "golive_backup", "passfile": None}
+        config = {"name": "db1", "database": "shop", "directory": str(directory), "jobs": 2, "connection": connection}
+        yield directory / dump.take(config, datetime.datetime.now(datetime.UTC))["id"]
+
+
+def tried(backup: pathlib.Path, **migrations: t.Any) -> dict[str, t.Any]:
+    home = pathlib.Path(tempfile.mkdtemp(prefix="golive-t-"))
+    try:
+        shutil.copytree(backup, home / "backup")
+        if USER:
+            for path in (home, *home.rglob("*")):
+                shutil.chown(path, USER)
+        plan = {"home": str(home), "backup": str(home / "backup"), "user": USER, "jobs": 2, "settings": "tuned", "memory_mb": 256, "caged": False}
+        return trial.run({**plan, "migrations": {"tool": "alembic", "carried": CARRIED, "command": None, **migrations}})
+    finally:
+        shutil.rmtree(home)
+
+
+def judged(seen: dict[str, t.Any], **options: t.Any) -> tuple[str, set[str]]:
+    given = validated(MigrationRehearsal, {"files": {"tool": "alembic", "migrations": []}, **options})
+    found = MigrationRehearsal().judge({"backup": "b", "steps": seen["steps_tried"], "untried": seen["untried"]}, given)
+    for one in found:
+        assert all(TEXTS[one.code.split(".")[1]][language].format_map(dict(one.params)) for language in ("es", "en"))
+    return worst(one.status for one in found), {one.code.split(".")[1] for one in found if one.status != "pass"}
+
+
+def test_what_is_pending_on_the_copy_goes_up_back_and_up_again(backup: pathlib.Path) -> None:
+    seen = tried(backup)
+    assert [(step["id"], step["pending"]) for step in seen["steps_tried"]] == [("2", True)]
+    assert judged(seen) == ("pass", set())
+    assert judged(seen, blocked_s=0.05) == ("fail", {"writers_wait"})
+
+
+def test_with_nothing_pending_the_newest_goes_back_and_up(backup: pathlib.Path) -> None:
+    carried = [{"id": "1", "after": [], "up": "create index n on orders (t)", "down": "select 1/0"}]
+    assert judged(tried(backup, carried=carried)) == ("fail", {"failed"})
+    carried[0]["down"] = None
+    assert judged(tried(backup, carried=carried)) == ("pass", set())
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "status", "code"),
+    [
+        (None, None, "error", "untried"),
+        ("select nonsense", None, "fail", "failed"),
+        ("alter table orders add tip int", None, "warn", "no_way_back"),
+        ("alter table orders add tip int", "select 1", "fail", "failed"),  # goes up once only
+        ("alter table orders add if not exists tip int", "select 1", "fail", "back_not"),
+        ("alter table orders add tip int", "alter table orders drop tip; delete from orders where id = 1", "fail", "rows_lost"),
+        ("create table z (n int default floor(random() * 9)::int)", "drop table z", "pass", None),
+    ],
+)  # fmt: skip
+def test_what_goes_wrong_has_its_name(backup: pathlib.Path, up: str | None, down: str | None, status: str, code: str | None) -> None:
+    found, codes = judged(tried(backup, carried=[CARRIED[0], {"id": "2", "after": ["1"], "up": up, "down": down}]))
+    assert (found, codes) == (status, {code} - {None})
+
+
+def test_the_apps_own_command_is_given_the_copys_address_and_nothing_of_ours(backup: pathlib.Path) -> None:
+    psql = [str(binaries() / "psql"), "-X", "-v", "ON_ERROR_STOP=1"]
+    script = f'test -z "$PGHOST" && exec {" ".join(psql)} "$DATABASE_URL" -c'
+    command = {
+        "variable": "DATABASE_URL",
+        "timeout_s": 60,
+        "up": ["sh", "-c", f"{script} 'create table made ()'"],
+        "down": ["sh", "-c", f"{script} 'drop table made'"],
+    }
+    seen = tried(backup, command=command)
+    assert seen["steps_tried"][0]["schema"]["added"] == ["relation public.made"]
+    assert judged(seen) == ("pass", set())
+
+
+def test_a_damaged_backup_is_not_rehearsed_on(backup: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    broken = tmp_path / backup.name
+    shutil.copytree(backup, broken)
+    (broken / "globals.sql").unlink()
+    assert tried(broken)["failed"] == "backup"
+    assert trial.run({"home": str(tmp_path), "backup": str(broken), "migrations": {}})["failed"] == "cage"

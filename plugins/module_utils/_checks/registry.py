@@ -12,6 +12,8 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.environment.t
 from ansible_collections.resto.golive.plugins.module_utils._checks.environment.tls_renewal_drill import TlsRenewalDrill
 from ansible_collections.resto.golive.plugins.module_utils._checks.operations.support_channel import SupportChannel
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_cron import BackupCron
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_retention import BackupRetention
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.migration_rehearsal import MigrationRehearsal
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_alerts import PostgresAlerts
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_backup import PostgresBackup
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_health import PostgresHealth
@@ -29,6 +31,8 @@ _ALL: tuple[type[Check], ...] = (
     TlsRenewal,
     TlsRenewalDrill,
     PostgresMigrations,
+    MigrationRehearsal,
+    BackupRetention,
     PostgresHealth,
     PostgresAlerts,
     PostgresLockDrill,

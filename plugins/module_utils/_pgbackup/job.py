@@ -20,7 +20,7 @@ import sys
 import time
 import typing as t
 
-from . import access, cage, dump, files, look, offsite
+from . import access, cage, dump, files, look, offsite, retain, trial
 from .programs import Failed
 
 Json = t.Any
@@ -59,10 +59,29 @@ def back_up(config: t.Mapping[str, Json]) -> dict[str, Json]:
     line["seconds"] = round(time.monotonic() - clock, 1)
     files.remember(directory, line)
     if line["ok"]:
+        keep(config, made["system_identifier"])
         thin(directory, int(config.get("keep_local") or 2))
     if config.get("textfile"):
         tell(pathlib.Path(config["textfile"]), files.history(directory))
     return line
+
+
+def keep(config: t.Mapping[str, Json], system: str) -> None:
+    """Carry the retention policy out. A backup that was made is good also where that does not work: it is written down, and the check tells it."""
+    if not config.get("retention"):
+        return
+    try:
+        retain.apply(config, system, datetime.datetime.now(datetime.UTC))
+    except Failed as problem:
+        retain.note(config, str(problem))
+
+
+def force(config: t.Mapping[str, Json]) -> dict[str, Json]:
+    """Carry the policy out although its breaker holds it: somebody looked, and says so by starting this."""
+    with lock(pathlib.Path(config["directory"])) as ours:
+        if not ours:
+            raise Failed("busy", "a backup is running")
+        return retain.apply(config, retain.live_system(config), datetime.datetime.now(datetime.UTC), force=True)
 
 
 def sweep(directory: pathlib.Path) -> None:
@@ -159,6 +178,9 @@ DO: dict[str, t.Callable[[t.Mapping[str, Json]], int]] = {
     "stored": lambda config: answer(lambda: stored(config)),
     "fetch": lambda config: answer(lambda: offsite.fetch(config)),
     "cage": lambda plan: answer(lambda: cage.rehearse(plan)),
+    "plan": lambda config: answer(lambda: retain.told(config, datetime.datetime.now(datetime.UTC))),
+    "force-retain": lambda config: answer(lambda: force(config)),
+    "trial": lambda plan: answer(lambda: trial.run(plan)),
     "grant": lambda config: answer(lambda: {"statements": access.settle(config, apply=True)}),
 }
 

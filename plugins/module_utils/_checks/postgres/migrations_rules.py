@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, Json, Options
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup.migration_tools import applied
 
 Seen = t.Mapping[str, Json]
 Carried = t.Mapping[str, t.Mapping[str, Json]]
@@ -70,23 +71,6 @@ def _troubles(seen: Seen) -> t.Iterator[Assertion]:
     """What the tool itself wrote down as broken: it refuses to go on until somebody looks."""
     for code, params in seen["troubles"]:
         yield _say("fail", code, seen["table"], None, code, tool=seen["tool"], **params)
-
-
-def applied(seen: Seen, carried: Carried) -> set[str]:
-    """Return the ids of the carried migrations that the database has. Where it only says where it stands, all that leads there."""
-    if not seen["position"]:
-        return set(seen["applied"])
-    if seen["tool"] == "golang-migrate":
-        reached = max((int(one) for one in seen["applied"]), default=-1)
-        return {one for one in carried if int(one) <= reached}
-    reached_ids: set[str] = set()
-    todo = list(seen["applied"])
-    while todo:
-        one = todo.pop()
-        if one not in reached_ids:
-            reached_ids.add(one)
-            todo += carried.get(one, {}).get("after", ())
-    return reached_ids
 
 
 def _heads(seen: Seen, carried: Carried) -> t.Iterator[Assertion]:

@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Migration tools as a database knows them: each by its table and the columns that tell it from others, with what it has applied and what broke.
 
-Only ``postgres_migrations`` comes in. Each tool was read from its own sources and tried on its own tables; three of them share ``schema_migrations``, two
-share ``migrations``.
+The check ``postgres_migrations`` and the rehearsal come in. Three tools share ``schema_migrations``, two share ``migrations``: their columns tell them apart.
 """
 
 from __future__ import annotations
@@ -12,8 +11,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.resto.golive.plugins.module_utils._check import Json
-
+Json = t.Any
 Rows = list[dict[str, Json]]
 #: A code and its parameters.
 Trouble = tuple[str, dict[str, Json]]
@@ -166,3 +164,72 @@ def _fits(tool: Tool, names: t.Mapping[str, frozenset[str]]) -> bool:
 def others(tables: t.Sequence[t.Mapping[str, Json]]) -> list[str]:
     """Return the names of tools that are there and not read here."""
     return sorted({OTHERS[str(table["name"])] for table in tables if str(table["name"]) in OTHERS})
+
+
+class Unread(Exception):
+    """The database says nothing that can be read; ``code`` and ``params`` say why."""
+
+    def __init__(self, code: str, **params: Json) -> None:
+        super().__init__(code)
+        self.code, self.params = code, params
+
+
+#: Rows of a query with its parameters, and of a table of the tool's: (statement with {table} or {second}, placeholder, schema, name).
+Ask = t.Callable[[str, t.Sequence[Json]], Rows]
+AskTable = t.Callable[[str, str, str, str], Rows]
+
+
+def look(ask: Ask, ask_table: AskTable, wanted: str) -> dict[str, Json]:
+    """Return what a database says of its migrations: of the *wanted* tool, or of the only one that is there. Raises :class:`Unread`."""
+    tables = ask(TABLES, [NAMES])
+    found = detect(tables)
+    chosen = [one for one in found if one[0].name == wanted] or found
+    if not chosen:
+        strangers = ", ".join(others(tables))
+        raise Unread("tool_unread" if strangers else "no_table", tools=strangers, wanted=wanted)
+    if len(chosen) > 1:
+        raise Unread("several", tables=", ".join(f"{schema}.{tool.table} ({tool.name})" for tool, schema in chosen))
+    tool, schema = chosen[0]
+    state = tool.read(ask_table(tool.query, "table", schema, tool.table))
+    troubles = list(state.troubles)
+    if tool.second:
+        troubles += tool.judge_second(ask_table(tool.second, "second", schema, tool.beside))
+    return {
+        "tool": tool.name,
+        "table": f"{schema}.{tool.table}",
+        "applied": list(state.applied),
+        "checksums": dict(state.checksums),
+        "troubles": troubles,
+        "position": tool.position,
+        "knows_all": tool.knows_all,
+    }
+
+
+def applied(seen: t.Mapping[str, Json], carried: t.Mapping[str, t.Mapping[str, Json]]) -> set[str]:
+    """Return the ids of the carried migrations that the database has. Where it only says where it stands, all that leads there."""
+    if not seen["position"]:
+        return set(seen["applied"])
+    if seen["tool"] == "golang-migrate":
+        reached = max((int(one) for one in seen["applied"]), default=-1)
+        return {one for one in carried if int(one) <= reached}
+    reached_ids: set[str] = set()
+    todo = list(seen["applied"])
+    while todo:
+        one = todo.pop()
+        if one not in reached_ids:
+            reached_ids.add(one)
+            todo += carried.get(one, {}).get("after", ())
+    return reached_ids
+
+
+def in_order(carried: t.Sequence[t.Mapping[str, Json]]) -> list[t.Mapping[str, Json]]:
+    """Return the migrations in the order in which their tool runs them: as their files stand, what one follows first."""
+    left, done = list(carried), set[str]()
+    ordered: list[t.Mapping[str, Json]] = []
+    known = {str(one["id"]) for one in carried}
+    while left:
+        ready = next((one for one in left if set(one["after"]) & known <= done), left[0])
+        left.remove(ready)
+        done.add(str(ready["id"]))
+        ordered.append(ready)
+    return ordered

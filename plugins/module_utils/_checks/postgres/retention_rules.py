@@ -1,0 +1,140 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How ``backup_retention`` judges: pure functions of the plan, of what the last run left, and of the declared policy. Only that check comes in."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+import zoneinfo
+
+from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, Json, Options
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup.retention import REFUSALS, Policy
+
+Seen = t.Mapping[str, Json]
+
+#: A run of the policy may be this late: its job runs at least once a day.
+LATE_H = 26
+
+#: Every day, every week and every month that a window holds as a whole must have its copy. One missed day is a warning; it is past in a week.
+WEEK_DAYS, MONTH_DAYS = 7, 30
+
+
+def declared(options: Options) -> Policy:
+    """Return the policy that the options name."""
+    daily, weekly, monthly = options["days"]
+    return Policy(daily, weekly, monthly, options["hourly_hours"], options["zone"])
+
+
+def judge(seen: Seen, options: Options) -> list[Assertion]:
+    """Return what holds and what does not."""
+    found = [*_policy(seen, options)]
+    if seen["policy"] is not None:
+        for rule in (_applied, _lost, _odd, _covered, _room):
+            found += rule(seen, options)
+    return sorted(found, key=lambda assertion: assertion.status != "fail")
+
+
+def _say(status: str, code: str, source: str, expected: Json, observed: Json, *, excerpt: str = "", **params: Json) -> Assertion:
+    return Assertion(status, f"backup_retention.{code}", params, expected=expected, observed=observed, source=source, excerpt=excerpt)
+
+
+def _at(text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text)
+
+
+def _policy(seen: Seen, options: Options) -> t.Iterator[Assertion]:
+    wanted = declared(options)
+    asked = f"{wanted.daily_days}/{wanted.weekly_days}/{wanted.monthly_days}"
+    if seen["policy"] is None:
+        yield _say("fail", "policy_none", "backup.json", asked, None, wanted=asked)
+        return
+    have = Policy(**seen["policy"])
+    told = f"{have.daily_days}/{have.weekly_days}/{have.monthly_days}"
+    same = have == wanted
+    plan = "\n".join(seen["lines"])
+    code = "policy_same" if same else "policy_other"
+    yield _say("pass" if same else "fail", code, "backup.json", asked, told, excerpt=plan, wanted=asked, have=told)
+
+
+def _applied(seen: Seen, options: Options) -> t.Iterator[Assertion]:
+    """The policy is no policy if nobody carries it out."""
+    last = seen["last"]
+    if last.get("problem"):
+        yield _say("fail", "not_applied", "retention.json", "a run without trouble", last["problem"], why=last["problem"])
+    if "at" not in last:
+        if not last.get("problem"):
+            yield _say("fail", "never_applied", "retention.json", "a run", None)
+        return
+    age_h = (_at(seen["now"]) - _at(last["at"])).total_seconds() / 3600
+    params = {"hours": round(age_h), "kept": len(last["kept"]), "removed": len(last["removed"])}
+    late = age_h > LATE_H
+    code = "applied_late" if late else "applied"
+    yield _say("fail" if late else "pass", code, "retention.json", f"within {LATE_H} h", round(age_h), **params)
+    refusals = ", ".join(REFUSALS[code] for code in seen["refusals"])
+    if refusals:
+        yield _say("fail", "held", "plan", [], seen["refusals"], why=refusals, count=sum(not one["keep"] for one in seen["decisions"]))
+    left = [one["id"] for one in seen["decisions"] if not one["keep"] and _at(one["at"]) < _at(last["at"]) and one["id"] not in last["kept"]]
+    if left and not refusals:
+        yield _say("fail", "left_over", "plan", [], left[:5], count=len(left), names=", ".join(left[:5]))
+
+
+def _lost(seen: Seen, options: Options) -> t.Iterator[Assertion]:
+    """What the last run kept is still there: a copy that went without us was deleted by somebody else."""
+    there = {one["id"] for one in seen["decisions"]}
+    lost = sorted(set(seen["last"].get("kept", ())) - there)
+    status, code = ("fail", "copies_lost") if lost else ("pass", "copies_there")
+    yield _say(status, code, "retention.json", [], lost[:5], count=len(lost) or len(there), names=", ".join(lost[:5]))
+
+
+def _odd(seen: Seen, options: Options) -> t.Iterator[Assertion]:
+    """Copies that are kept because something is wrong with them."""
+    for reason, code in (("future", "copies_future"), ("another_cluster", "copies_foreign")):
+        names = [one["id"] for one in seen["decisions"] if reason in one["reasons"]]
+        if names:
+            yield _say("fail", code, "plan", [], names[:5], count=len(names), names=", ".join(names[:5]))
+
+
+def _covered(seen: Seen, options: Options) -> t.Iterator[Assertion]:
+    """The copies that a policy should have left are there, as far back as there have been backups. Before that the policy is all there is to judge."""
+    policy, zone = declared(options), zoneinfo.ZoneInfo(options["zone"])
+    good = [_at(one["at"]).astimezone(zone) for one in seen["decisions"] if one["state"] == "good" and "future" not in one["reasons"]]
+    if not good or not seen["first"]:
+        yield _say("fail", "no_copy", "plan", "at least one good copy", 0)
+        return
+    lived = (_at(seen["now"]) - _at(seen["first"])).total_seconds() / 86400
+    newest = max(good)
+    for name, days, period, bucket in (
+        ("daily", policy.daily_days, 1, lambda at: at.date()),
+        ("weekly", policy.weekly_days, WEEK_DAYS, lambda at: at.isocalendar()[:2]),
+        ("monthly", policy.monthly_days, MONTH_DAYS, lambda at: (at.year, at.month)),
+    ):
+        have = len({bucket(at) for at in good if at > newest - datetime.timedelta(days=days)})
+        wanted = max(1, int(min(lived, days)) // period)
+        status = "pass" if have >= wanted else "warn" if name == "daily" and have == wanted - 1 else "fail"
+        code = "covered" if have >= wanted else "gaps"
+        yield _say(status, code, "plan", wanted, have, kind=name, have=have, wanted=wanted, days=days)
+    if lived < policy.span_days:
+        yield _say("pass", "policy_young", "policy", f"{policy.span_days} days of backups", round(lived, 1), lived=round(lived, 1), days=policy.span_days)
+
+
+def _room(seen: Seen, options: Options) -> t.Iterator[Assertion]:
+    """Once the policy is full, it needs so much; where it lies on this host, there must be so much."""
+    need, have = seen["forecast"]["bytes"], seen["free_bytes"]
+    params = {"copies": seen["forecast"]["copies"], "gigabytes": round(need / 1e9, 2), "free_gb": round((have or 0) / 1e9, 2)}
+    if have is not None and need > have + seen["forecast"]["bytes_now"]:
+        yield _say("fail", "room_short", "forecast", need, have, **params)
+    else:
+        yield _say("pass", "room_forecast", "forecast", need, have, **params)
+
+
+def judge_pgbackrest(settings: t.Mapping[str, str], wanted: t.Mapping[str, str], options: Options) -> list[Assertion]:
+    """Hold pgBackRest's own settings against those that keep at least the policy."""
+    found = []
+    for name, value in wanted.items():
+        have = settings.get(name, "")
+        good = have == value if name.endswith("-type") else have.isdigit() and int(have) >= int(value)
+        code = "setting_keeps" if good else "setting_short"
+        found.append(_say("pass" if good else "fail", code, "pgbackrest.conf", value, have, name=name, have=have or "-", wanted=value))
+    return sorted(found, key=lambda assertion: assertion.status != "fail")

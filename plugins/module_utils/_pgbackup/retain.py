@@ -1,0 +1,164 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The retention policy at work: what is there, what :mod:`retention` says of it, and the removing of what it lets go.
+
+Copies are looked for where the policy reigns: in the second place, or, where there is none, in the local directory. What was kept is written down each time, so
+that a copy that disappears without us is noticed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import itertools
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import typing as t
+
+from . import dump, files, forecast, manifest, offsite, retention
+from .retention import Backup, Plan, Policy
+
+Json = t.Any
+
+#: In the local directory: what the last run kept and removed, and which copies drills brought back ({id: when}).
+STATE = "retention.json"
+VERIFIED = "verified.json"
+PINNED = "pinned.json"
+
+
+def policy(config: t.Mapping[str, Json]) -> Policy:
+    return Policy(**(config.get("retention") or {}))
+
+
+def there(config: t.Mapping[str, Json]) -> list[Backup]:
+    """Return the copies that are kept, and the last attempt if it failed. Raises :class:`offsite.Refused`."""
+    directory = pathlib.Path(config["directory"])
+    history = files.history(directory)
+    sizes = {line["id"]: int(line.get("archive_bytes") or 0) for line in history if line.get("id")}
+    verified, pinned = _remembered(directory / VERIFIED), _remembered(directory / PINNED)
+    found = [
+        Backup(
+            id=name,
+            time=moment(name),
+            size_bytes=sizes.get(name, 0),
+            system=system,
+            verified_at=datetime.datetime.fromisoformat(verified[name]) if name in verified else None,
+            pinned=name in pinned,
+        )
+        for name, system in sorted(_names(config).items())
+    ]
+    if history and not history[-1]["ok"]:
+        at = datetime.datetime.fromisoformat(history[-1]["started_at"])
+        found.append(Backup(id=f"attempt {history[-1]['started_at']}", time=at, state="failed"))
+    return found
+
+
+def _names(config: t.Mapping[str, Json]) -> dict[str, str]:
+    """Return the ids of the copies where the policy reigns, each with its cluster's identifier, or an empty one where nobody wrote it down."""
+    if config.get("offsite"):
+        return {str(one["id"]): str(one["system_identifier"]) for one in offsite.stored(config)}
+    directory = pathlib.Path(config["directory"])
+    return {name: _system(directory / name) for name in files.listed(directory)}
+
+
+def _system(folder: pathlib.Path) -> str:
+    try:
+        return str(files.read_manifest(folder)["system_identifier"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def moment(name: str) -> datetime.datetime:
+    """Return when the backup *name* was taken: its id begins with it."""
+    return datetime.datetime.strptime(name.partition("-")[0], "%Y%m%dT%H%M%S%z")
+
+
+def planned(config: t.Mapping[str, Json], system: str, now: datetime.datetime) -> Plan:
+    return retention.plan(there(config), policy(config), now, system=system)
+
+
+def remember(path: pathlib.Path, value: Json) -> None:
+    """Write *value* to *path*, whole or not at all."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps(value, sort_keys=True), encoding="utf-8")
+    os.replace(fresh, path)
+
+
+def _remembered(path: pathlib.Path) -> dict[str, Json]:
+    try:
+        return t.cast("dict[str, Json]", json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def mark_verified(config: t.Mapping[str, Json], name: str, at: datetime.datetime) -> None:
+    """Write down that a drill brought the copy *name* back. The newest such copy is never removed."""
+    path = pathlib.Path(config["directory"]) / VERIFIED
+    remember(path, {**_remembered(path), name: at.isoformat()})
+
+
+def note(config: t.Mapping[str, Json], problem: str) -> None:
+    """Write down that the policy could not be carried out, beside what the last run that could left."""
+    path = pathlib.Path(config["directory"]) / STATE
+    remember(path, {**_remembered(path), "problem": problem})
+
+
+def apply(config: t.Mapping[str, Json], system: str, now: datetime.datetime, *, force: bool = False) -> dict[str, Json]:
+    """Remove what the plan lets go, and write down what was done. Raises :class:`offsite.Refused`. The caller holds the directory's lock."""
+    made = planned(config, system, now)
+    doomed = [backup.id for backup in made.doomed(force=force)]
+    if doomed and config.get("offsite"):
+        snapshots = {str(one["id"]): str(one["snapshot"]) for one in offsite.stored(config)}
+        offsite.restic(config, "forget", "--prune", *(snapshots[name] for name in doomed if name in snapshots))
+    elif doomed:
+        for name in doomed:
+            shutil.rmtree(pathlib.Path(config["directory"]) / name)
+    done = {
+        "at": now.isoformat(),
+        "policy": dataclasses.asdict(policy(config)),
+        "kept": sorted(backup.id for backup in [*made.kept(), *made.removed()] if backup.state == "good" and backup.id not in doomed),
+        "removed": doomed,
+        "refusals": [] if force else list(made.refusals),
+    }
+    remember(pathlib.Path(config["directory"]) / STATE, done)
+    return done
+
+
+def told(config: t.Mapping[str, Json], now: datetime.datetime) -> dict[str, Json]:
+    """Return the plan, the last run and the forecast as plain JSON. Removes nothing. Raises :class:`Failed`."""
+    backups = there(config)
+    made = retention.plan(backups, policy(config), now, system=live_system(config))
+    directory = pathlib.Path(config["directory"])
+    history = files.history(directory)
+    starts = [datetime.datetime.fromisoformat(line["started_at"]) for line in history]
+    room = os.statvfs(directory)
+    return {
+        "now": now.isoformat(),
+        "policy": dataclasses.asdict(policy(config)) if config.get("retention") else None,
+        "lines": made.lines(),
+        "decisions": [
+            {"id": one.backup.id, "at": one.backup.time.isoformat(), "keep": one.keep, "reasons": list(one.reasons), "state": one.backup.state}
+            for one in made.decisions
+        ],
+        "refusals": list(made.refusals),
+        "last": _remembered(directory / STATE),
+        "first": min([*(one.time.isoformat() for one in backups), *(start.isoformat() for start in starts[:1])], default=None),
+        "forecast": dataclasses.asdict(forecast.forecast(backups, policy(config), now, interval_h(starts))),
+        "free_bytes": None if config.get("offsite") else room.f_bavail * room.f_frsize,
+    }
+
+
+def interval_h(starts: t.Sequence[datetime.datetime]) -> float:
+    """Return how many hours lie between two backups, as a rule. One that was started by hand does not change it."""
+    gaps = [(later - sooner).total_seconds() / 3600 for sooner, later in itertools.pairwise(starts[-20:])]
+    return max(statistics.median(gaps), 0.25) if gaps else 24.0
+
+
+def live_system(config: t.Mapping[str, Json]) -> str:
+    """Return the identifier of the cluster that is backed up: a copy of another one is not ours to remove. Raises :class:`Failed`."""
+    with dump.connect(config) as session:
+        return str(manifest.row(session, "select system_identifier::text as id from pg_control_system()")["id"])

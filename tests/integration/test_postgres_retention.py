@@ -1,0 +1,132 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The retention policy at work on a real restic repository and on a local directory: what goes, what stays, and what is written down."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import pathlib
+import typing as t
+
+import pytest
+
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files, offsite, retain
+
+NOW = datetime.datetime(2026, 11, 24, 12, 0, tzinfo=datetime.UTC)
+DAYS_ONLY = {"daily_days": 7, "weekly_days": 30, "monthly_days": 90, "hourly_hours": 0, "zone": "UTC"}
+SYSTEM = "7000000000000000001"
+
+
+def name(days: float) -> str:
+    at = NOW - datetime.timedelta(days=days)
+    return f"{at:%Y%m%dT%H%M%SZ}-{int((days + 10) * 100):08x}"
+
+
+@pytest.fixture
+def near(tmp_path: pathlib.Path) -> dict[str, t.Any]:
+    """A configuration without a second place."""
+    (tmp_path / "backups").mkdir()
+    return {"name": "db1", "directory": str(tmp_path / "backups"), "retention": DAYS_ONLY}
+
+
+@pytest.fixture
+def far(near: dict[str, t.Any], tmp_path: pathlib.Path) -> dict[str, t.Any]:
+    (tmp_path / "password").write_text("lab-only")
+    config = {**near, "offsite": {"repository": str(tmp_path / "repository"), "password_file": str(tmp_path / "password"), "options": ["--no-cache"]}}
+    assert offsite.begin(config)
+    return config
+
+
+def kept_here(config: dict[str, t.Any], days: float, system: str = SYSTEM) -> str:
+    folder = pathlib.Path(config["directory"]) / name(days)
+    folder.mkdir()
+    body = {"id": folder.name, "system_identifier": system}
+    (folder / files.MANIFEST).write_text(json.dumps({**body, "seal": files.seal(body)}))
+    return folder.name
+
+
+def carried(config: dict[str, t.Any], days: float, system: str = SYSTEM) -> str:
+    folder = pathlib.Path(config["directory"]) / name(days)
+    folder.mkdir()
+    (folder / "x").write_text(name(days))
+    offsite.send(config, folder.name, {"system_identifier": system})
+    return folder.name
+
+
+def remembered(config: dict[str, t.Any], *lines: dict[str, t.Any]) -> None:
+    for line in lines:
+        files.remember(pathlib.Path(config["directory"]), line)
+
+
+def test_restic_forgets_what_the_plan_lets_go_and_nothing_else(far: dict[str, t.Any]) -> None:
+    kept = [carried(far, days) for days in (0, 1, 30)]
+    gone = carried(far, 0.2)
+    stranger = carried(far, 200, system="7000000000000000002")
+    assert retain.planned(far, SYSTEM, NOW).removed()[0].id == gone
+    done = retain.apply(far, SYSTEM, NOW)
+    assert (done["removed"], done["refusals"]) == ([gone], [])
+    assert sorted(one["id"] for one in offsite.stored(far)) == sorted([*kept, stranger])
+    assert offsite.restic(far, "check", "--read-data")
+    assert retain.apply(far, SYSTEM, NOW)["removed"] == []
+
+
+def test_another_hosts_copies_in_the_same_repository_are_not_seen(far: dict[str, t.Any]) -> None:
+    carried(far, 0)
+    other = {**far, "name": "db2", "directory": far["directory"]}
+    carried(other, 300)
+    assert len(retain.there(far)) == 1
+
+
+def test_the_newest_copy_that_a_drill_brought_back_outlives_the_policy(far: dict[str, t.Any]) -> None:
+    proven, lost = carried(far, 200), carried(far, 210)
+    for days in range(4):
+        carried(far, days)
+    retain.mark_verified(far, proven, NOW)
+    done = retain.apply(far, SYSTEM, NOW)
+    assert done["removed"] == [lost]
+    assert proven in done["kept"]
+
+
+def test_a_plan_that_would_take_too_much_waits_for_a_word(near: dict[str, t.Any]) -> None:
+    names = [kept_here(near, days) for days in (0, 0.1, 0.2, 0.3)]
+    done = retain.apply(near, SYSTEM, NOW)
+    assert (done["removed"], done["refusals"]) == ([], ["too_many"])
+    assert sorted(done["kept"]) == sorted(names)
+    assert retain.apply(near, SYSTEM, NOW, force=True)["removed"] == sorted(names)[:3][::-1]
+    assert files.listed(pathlib.Path(near["directory"])) == names[:1]
+
+
+def test_nothing_goes_while_the_last_backup_failed(near: dict[str, t.Any]) -> None:
+    for days in (0.1, 0.2, 1, 2):
+        kept_here(near, days)
+    remembered(near, {"started_at": NOW.isoformat(), "ok": False, "id": None})
+    assert retain.apply(near, SYSTEM, NOW)["refusals"] == ["last_backup_failed"]
+    assert len(files.listed(pathlib.Path(near["directory"]))) == 4
+    remembered(near, {"started_at": NOW.isoformat(), "ok": True, "id": name(0.1)})
+    assert len(retain.apply(near, SYSTEM, NOW)["removed"]) == 1
+
+
+def test_a_copy_dated_in_the_future_and_one_of_another_cluster_stay(near: dict[str, t.Any]) -> None:
+    ahead, stranger = kept_here(near, -3), kept_here(near, 400, system="2")
+    for days in (0, 1):
+        kept_here(near, days)
+    reasons = {one.backup.id: one.reasons for one in retain.planned(near, SYSTEM, NOW).decisions}
+    assert reasons[ahead] == ("future",)
+    assert reasons[stranger] == ("another_cluster",)
+    assert retain.apply(near, SYSTEM, NOW)["removed"] == []
+
+
+def test_a_repository_that_refuses_is_said_by_name(far: dict[str, t.Any], tmp_path: pathlib.Path) -> None:
+    (tmp_path / "password").write_text("rotated")
+    with pytest.raises(offsite.Refused) as caught:
+        retain.apply(far, SYSTEM, NOW)
+    assert caught.value.name == "password_rotated"
+    assert not (pathlib.Path(far["directory"]) / retain.STATE).exists()
+
+
+def test_the_time_between_backups_is_a_median() -> None:
+    starts = [NOW + datetime.timedelta(hours=hour) for hour in (0, 1, 2, 2.1, 3, 4, 5)]
+    assert retain.interval_h(starts) == 1
+    assert retain.interval_h(starts[:1]) == 24

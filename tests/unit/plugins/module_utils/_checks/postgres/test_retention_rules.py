@@ -1,0 +1,132 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``backup_retention`` at its edges: pure functions. The real restic is in tests/integration/test_postgres_retention.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import pathlib
+import typing as t
+
+import pytest
+import yaml
+
+from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, worst
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_retention import BackupRetention
+from ansible_collections.resto.golive.plugins.module_utils._options import validated
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import forecast, retention
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup.retention import Backup, Policy
+
+NOW = datetime.datetime(2026, 11, 24, 12, 0, tzinfo=datetime.UTC)
+OPTIONS = validated(BackupRetention, {})
+NINETY = Policy()
+MESSAGES = pathlib.Path(retention.__file__).parents[2] / "plugin_utils" / "messages" / "backup_retention.yml"
+TEXTS = yaml.safe_load(MESSAGES.read_text(encoding="utf-8"))
+
+
+def seen(backups: list[Backup], policy: Policy | None = NINETY, *, applied_h: float = 0.5, first: float | None = None, **changed: t.Any) -> dict[str, t.Any]:
+    """What ``retain.told`` says of *backups* after a run that removed what it should; *first*: days since the first backup ever."""
+    made = retention.plan(backups, policy or Policy(), NOW, system="1")
+    oldest = min((backup.time for backup in backups), default=NOW)
+    return {
+        "now": NOW.isoformat(),
+        "policy": None if policy is None else dataclasses.asdict(policy),
+        "lines": made.lines(),
+        "decisions": [
+            {"id": one.backup.id, "at": one.backup.time.isoformat(), "keep": one.keep, "reasons": list(one.reasons), "state": one.backup.state}
+            for one in made.decisions
+        ],
+        "refusals": list(made.refusals),
+        "last": {"at": (NOW - datetime.timedelta(hours=applied_h)).isoformat(), "kept": [one.id for one in made.kept() if one.state == "good"], "removed": []},
+        "first": (NOW - datetime.timedelta(days=first) if first is not None else oldest).isoformat(),
+        "forecast": dataclasses.asdict(forecast.forecast(backups, policy or Policy(), NOW)),
+        "free_bytes": None,
+        **changed,
+    }
+
+
+def days(*ago: float, **more: t.Any) -> list[Backup]:
+    return [Backup(f"{one:g}d", NOW - datetime.timedelta(days=one), 1000, **more) for one in ago]
+
+
+def a_year() -> list[Backup]:
+    """What a year of daily copies leaves."""
+    return retention.plan(days(*range(365)), Policy(), NOW).kept()
+
+
+def told(what: dict[str, t.Any], **options: t.Any) -> tuple[str, set[str]]:
+    assertions: list[Assertion] = BackupRetention().judge(what, {**OPTIONS, **options})
+    for one in assertions:
+        assert all(TEXTS[one.code.split(".")[1]][language].format_map(dict(one.params)) for language in ("es", "en"))
+    return worst(one.status for one in assertions), {one.code.split(".")[1] for one in assertions if one.status != "pass"}
+
+
+def codes(what: dict[str, t.Any]) -> set[str]:
+    return {one.code.split(".")[1] for one in BackupRetention().judge(what, OPTIONS)}
+
+
+def test_a_year_passes_by_its_history() -> None:
+    assert told(seen(a_year(), first=365)) == ("pass", set())
+    assert "policy_young" not in codes(seen(a_year(), first=365))
+
+
+def test_a_young_system_passes_by_its_policy_and_says_so() -> None:
+    what = seen(days(0, 1, 2))
+    assert told(what) == ("pass", set())
+    assert "policy_young" in codes(what)
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "bad"),
+    [
+        (seen(days(0, 1), None), "fail", {"policy_none"}),
+        (seen(days(0, 1), Policy(7, 30, 60)), "fail", {"policy_other"}),
+        (seen(days(0, 1), Policy(zone="Europe/Paris")), "fail", {"policy_other"}),
+        (seen(days(0, 1), last={}), "fail", {"never_applied"}),
+        (seen(days(0, 1), last={"problem": "offsite: locked"}), "fail", {"not_applied"}),
+        (seen(days(0, 1), applied_h=26), "pass", set()),
+        (seen(days(0, 1), applied_h=26.1), "fail", {"applied_late"}),
+        (seen([]), "fail", {"no_copy"}),
+        (seen([*days(0, 1), *days(-1)]), "fail", {"copies_future"}),
+        (seen([*days(0, 1), Backup("other", NOW, system="2")]), "fail", {"copies_foreign"}),
+        (seen([*days(0, 1, 0.1, 0.2, 0.3), Backup("bad", NOW, state="failed")], Policy(hourly_hours=0)), "fail", {"policy_other", "held"}),
+        (seen(days(0, 1, 2, 3, 5, 6), first=7), "warn", {"gaps"}),
+        (seen(days(0, 1, 2, 5, 6), first=7), "fail", {"gaps"}),
+        (seen(days(0, 1, 2, 3, 4, 5, 6), first=90), "fail", {"gaps"}),
+        (seen(days(0, 1), free_bytes=10), "fail", {"room_short"}),
+        (seen(days(0, 1), free_bytes=10**9), "pass", set()),
+    ],
+)
+def test_one_thing_at_its_edge(what: dict[str, t.Any], status: str, bad: set[str]) -> None:
+    assert told(what) == (status, bad)
+
+
+def test_a_copy_that_went_without_us_is_missed() -> None:
+    what = seen(days(0, 1, 2))
+    what["decisions"] = [one for one in what["decisions"] if one["id"] != "1d"]
+    assert told(what) == ("fail", {"copies_lost"})
+
+
+def test_what_the_last_run_left_over_is_told_and_what_came_since_is_not() -> None:
+    backups = days(0, 0.01, 1, 2)
+    what = seen(backups, Policy(hourly_hours=0), applied_h=1)
+    assert "left_over" not in told(what)[1]  # 0.01 days is younger than the run
+    what = seen(backups, Policy(hourly_hours=0), applied_h=0.1)
+    assert "left_over" in told(what)[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        ({"repo1-retention-full-type": "time", "repo1-retention-full": "90"}, "pass"),
+        ({"repo1-retention-full-type": "time", "repo1-retention-full": "89"}, "fail"),
+        ({"repo1-retention-full-type": "count", "repo1-retention-full": "90"}, "fail"),
+        ({}, "fail"),
+        ({"repo1-retention-full-type": "time", "repo1-retention-full": "7", "repo2-retention-full-type": "time", "repo2-retention-full": "90"}, "pass"),
+        ({"repo1-retention-full-type": "time", "repo1-retention-full": "7", "repo2-retention-full-type": "time", "repo2-retention-full": "30"}, "fail"),
+    ],
+)
+def test_pgbackrest_must_keep_at_least_the_policy(settings: dict[str, str], status: str) -> None:
+    assert told({"pgbackrest": settings})[0] == status
