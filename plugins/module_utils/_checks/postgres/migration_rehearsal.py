@@ -32,7 +32,7 @@ ROOM, SPARE_BYTES = 2.5, 1 << 30
 #: What is left in the scratch directory by a run that was killed carries this name.
 PREFIX = "rehearsal-"
 
-#: The cage (systemd.exec, systemd.resource-control): no network, no rights, no way to the live cluster, and last in every queue. AF_UNIX alone holds also where a
+#: The cage (systemd.exec, systemd.resource-control): no network, no rights, no way to the live cluster, last in every queue. AF_UNIX alone holds also where a
 #: container may not make network namespaces.
 CAGE = (
     "PrivateNetwork=yes",
