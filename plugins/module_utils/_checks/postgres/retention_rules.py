@@ -68,7 +68,7 @@ def _applied(seen: Seen, options: Options) -> t.Iterator[Assertion]:
             yield _say("fail", "never_applied", "retention.json", "a run", None)
         return
     age_h = (_at(seen["now"]) - _at(last["at"])).total_seconds() / 3600
-    params = {"hours": round(age_h), "kept": len(last["kept"]), "removed": len(last["removed"])}
+    params: dict[str, Json] = {"hours": round(age_h), "kept": len(last["kept"]), "removed": len(last["removed"])}
     late = age_h > LATE_H
     code = "applied_late" if late else "applied"
     yield _say("fail" if late else "pass", code, "retention.json", f"within {LATE_H} h", round(age_h), **params)
