@@ -85,5 +85,6 @@ sanity
 artefact
 molecule
 oldest
+defects
 stage "lab-destroy" scripts/lab.sh down
 printf '\nAll stages passed in %d s.\n' $((SECONDS - started))

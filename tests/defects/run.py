@@ -3,19 +3,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Seed each defect into the running lab, see exactly its items turn, mend it, see green again; print a matrix.
 
-Usage: tests/defects/run.py [ITEM | ITEM/DEFECT]...; ``make defects ITEM=redis.persistence``. Needs a lab that was mended (``make demo``). A defect that
-nothing notices, an item that turns without being named, and a restore that does not restore make it fail. How to write one: docs/defects.md.
+Usage: tests/defects/run.py [--apart] [ITEM | ITEM/DEFECT]...; ``make defects ITEM=redis.persistence``; ``--apart`` tries each alone from the start. Needs a lab
+that was mended (``make demo``). A defect that nothing notices, an item that turns without being named, and a restore that does not restore make it fail. How to
+write one: docs/defects.md.
 """
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 import typing as t
 
 from journal import Journal
-from running_lab import HERE, RunningLab
-from trial import BadDefect, Defect, Trial, line, matrix, sick, tried
+from running_lab import HERE, ROOT, RunningLab
+from trial import BadDefect, Defect, Trial, line, matrix, sick, together, tried
+
+sys.path.insert(0, str(ROOT / "collections"))
+
+from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
 
 
 def chosen(wanted: t.Sequence[str]) -> list[Defect]:
@@ -29,14 +35,28 @@ def chosen(wanted: t.Sequence[str]) -> list[Defect]:
         sys.exit(str(error))
 
 
+def seen_in_one_act() -> dict[str, set[str]]:
+    """Return, for each item, all that one of its checks proves at once."""
+    kin: dict[str, set[str]] = {}
+    for check in CHECKS.values():
+        for item in check.items:
+            kin.setdefault(item, set()).update(check.items)
+    return kin
+
+
 def _ended(number: int, _frame: object) -> t.NoReturn:
     # Whoever asks twice does not get the lab back any sooner.
     signal.signal(number, signal.SIG_IGN)
     sys.exit(128 + number)
 
 
-def main(wanted: t.Sequence[str]) -> None:
-    defects = chosen(wanted)
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make defects")
+    parser.add_argument("--apart", action="store_true", help="try each defect alone from the start")
+    parser.add_argument("wanted", nargs="*", metavar="ITEM")
+    asked = parser.parse_args()
+    defects = chosen(asked.wanted)
+    groups = [[defect] for defect in defects] if asked.apart else together(defects, seen_in_one_act())
     # Whoever ends us in the middle gets the lab back whole; who kills us outright, at the next start.
     signal.signal(signal.SIGTERM, _ended)
     with Journal.opened() as journal:
@@ -48,7 +68,7 @@ def main(wanted: t.Sequence[str]) -> None:
             sys.exit(f"not green before anything was broken: {', '.join(not_good)}. Mend the lab first: make demo")
         trials: list[Trial] = []
         try:
-            for trial in tried(defects, lab, healthy):
+            for trial in tried(groups, lab, healthy):
                 trials.append(trial)
                 print(line(trial), flush=True)
         finally:
@@ -60,4 +80,4 @@ def main(wanted: t.Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -31,14 +31,14 @@ class RunningLab:
         self.looks = 0
         self.looking_s = 0.0
 
-    def look(self) -> States:
-        report = self.audit()
+    def look(self, items: t.Collection[str] = ()) -> States:
+        report = self.audit(items)
         return {item["id"]: item["state"] for item in report["items"]}
 
-    def audit(self) -> dict[str, t.Any]:
-        """Run the whole audit and return its report; one that did not finish is never mistaken for an earlier one."""
+    def audit(self, items: t.Collection[str] = ()) -> dict[str, t.Any]:
+        """Run the whole audit, or that of *items*, and return its report; one that did not finish is never mistaken for an earlier one."""
         before, started = LATEST.resolve(), time.monotonic()
-        output = play("playbooks/audit.yml", "-e", "golive_fail_on_no_go=false")
+        output = play("playbooks/audit.yml", "-e", "golive_fail_on_no_go=false", *(["-t", ",".join(sorted(items))] if items else []))
         if LATEST.resolve() == before:
             sys.exit(f"{output}\nthe audit left no report")
         self.looks += 1
@@ -46,12 +46,12 @@ class RunningLab:
         report: dict[str, t.Any] = json.loads((LATEST / "golive.json").read_text(encoding="utf-8"))
         return report
 
-    def change(self, restore: Defect | None, inject: Defect | None) -> None:
-        self._journal.note(*(defect for defect in (restore, inject) if defect))
-        mend = [_play(f"Mend {restore.id}", restore.host, restore.restore)] if restore else []
-        seed = [_play(f"Seed {inject.id}", inject.host, inject.inject)] if inject else []
+    def change(self, restore: t.Sequence[Defect] = (), inject: t.Sequence[Defect] = ()) -> None:
+        self._journal.note(*restore, *inject)
+        mend = [_play(f"Mend {defect.id}", defect.host, defect.restore) for defect in restore]
+        seed = [_play(f"Seed {defect.id}", defect.host, defect.inject) for defect in inject]
         tasks(mend + seed)
-        self._journal.note(*([inject] if inject else []))
+        self._journal.note(*inject)
 
     def mend_what_was_left(self) -> None:
         """Mend what the journal says is in the lab; each restore must also work where its defect was never seeded."""

@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, the resto.golive authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is asked of a seeded defect, without a lab: read it, put many in an order, and judge what was seen. Unit-tested; ``run.py`` brings the lab.
+"""What is asked of a seeded defect, without a lab: read it, put many together, and judge what was seen. Unit-tested; ``run.py`` brings the lab.
 
-Two defects in a row turn different items wherever that can be had. Then one audit says two things: that the defect before is mended, and that this one is seen.
+Defects that turn different items are in the lab at once: one audit sees them all, and which item turned says which defect it saw. Where that look is not
+exactly what they declare, each of them is tried alone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import time
+import types
 import typing as t
 
 import yaml
@@ -81,11 +83,11 @@ class Trial:
 class Lab(t.Protocol):
     """What a trial needs of the lab."""
 
-    def look(self) -> States:
-        """Return the state of every item, by one whole audit."""
+    def look(self, items: t.Collection[str] = ()) -> States:
+        """Return the state of every item: all looked at anew, or *items* only and the rest as known."""
 
-    def change(self, restore: Defect | None, inject: Defect | None) -> None:
-        """Mend one defect, then seed another."""
+    def change(self, restore: t.Sequence[Defect] = (), inject: t.Sequence[Defect] = ()) -> None:
+        """Mend some defects, then seed others."""
 
 
 def changed(healthy: States, seen: States) -> States:
@@ -102,56 +104,50 @@ def misses(defect: Defect, healthy: States, turned: States) -> list[str]:
     return silent + other + [f"{item} turned {state} with it, undeclared" for item, state in turned.items() if item not in defect.items]
 
 
-def ordered(defects: t.Iterable[Defect]) -> list[Defect]:
-    """Return *defects* so that neighbours turn different items where that can be had: the longest rows first, so that none is left over for the end."""
-    rows: dict[str, list[Defect]] = {}
-    for defect in sorted(defects, key=lambda one: one.id):
-        rows.setdefault(defect.id.partition("/")[0], []).append(defect)
-    found: list[Defect] = []
-    while any(rows.values()):
-        last = set(found[-1].items) if found else set()
-        heads = [row[0] for row in sorted(rows.values(), key=len, reverse=True) if row]
-        chosen = next((head for head in heads if not last & set(head.items)), heads[0])
-        rows[chosen.id.partition("/")[0]].remove(chosen)
-        found.append(chosen)
-    return found
+def together(defects: t.Iterable[Defect], kin: t.Mapping[str, t.Collection[str]] = types.MappingProxyType({})) -> list[list[Defect]]:
+    """Return *defects* in groups that can be in the lab at once, as few as can be had: no item is turned by two of a group, nor items that *kin* says are
+    seen in one act, whose later steps cannot be known when an earlier one broke."""
+    groups: list[tuple[set[str], list[Defect]]] = []
+    for defect in sorted(defects, key=lambda one: (-len(one.items), one.id)):  # those that turn most are the hardest to place
+        reach = {other for item in defect.items for other in (item, *kin.get(item, ()))}
+        taken, group = next((group for group in groups if not group[0] & reach), (set[str](), list[Defect]()))
+        if not group:
+            groups.append((taken, group))
+        taken |= reach
+        group.append(defect)
+    return [group for _taken, group in groups]
 
 
-def tried(defects: t.Iterable[Defect], lab: Lab, healthy: States) -> t.Iterator[Trial]:
-    """Try each of *defects* on *lab*, and yield each trial when all about it is known. Ends early where a restore did not restore: nothing after it is sure."""
-    last: Trial | None = None  # seen, and not yet mended
-    for defect in ordered(defects):
-        if last and last.touched & set(defect.items):
-            yield _mended(last, lab, healthy)
-            if last.left:
+def tried(groups: t.Iterable[t.Sequence[Defect]], lab: Lab, healthy: States) -> t.Iterator[Trial]:
+    """Try the defects of each group at once on *lab*, each alone where that leaves a doubt, and yield each trial when all about it is known.
+
+    Ends early where a restore did not restore: nothing after it is sure.
+    """
+    for group in groups:
+        trials = _at_once(group, lab, healthy)
+        doubtful = len(group) > 1 and any(trial.missed for trial in trials) and not any(trial.left for trial in trials)
+        for some in (_at_once([defect], lab, healthy) for defect in group) if doubtful else (trials,):
+            yield from some
+            if any(trial.left for trial in some):
                 return
-            last = None
-        started = time.monotonic()
-        lab.change(last.defect if last else None, defect)
-        seen = changed(healthy, lab.look())
-        trial = Trial(defect, seen, time.monotonic() - started, misses(defect, healthy, seen))
-        if last and last.touched & set(seen):
-            # Is it still the one before, or does this one turn it too? Only a look without this one can tell.
-            yield _mended(trial, lab, healthy, blame=last)
-            own = {item: state for item, state in seen.items() if item not in last.left}
-            yield dataclasses.replace(trial, turned=own, missed=misses(defect, healthy, own))
-            if last.left:
-                return
-            last = None
-            continue
-        if last:
-            yield last
-        last = trial
-    if last:
-        yield _mended(last, lab, healthy)
 
 
-def _mended(trial: Trial, lab: Lab, healthy: States, blame: Trial | None = None) -> Trial:
-    """Mend *trial*'s defect, look, and note what is not as it was against it, or against *blame*; return the one that was noted against."""
-    lab.change(trial.defect, None)
-    noted = blame or trial
-    noted.left = changed(healthy, lab.look())
-    return noted
+def _at_once(group: t.Sequence[Defect], lab: Lab, healthy: States) -> list[Trial]:
+    """Seed *group*, look, mend, look again at what turned or should have, and return what each of it did. What none of it declares is each one's."""
+    started = time.monotonic()
+    lab.change(inject=group)
+    seen = changed(healthy, lab.look())
+    took = time.monotonic() - started
+    declared = {item for defect in group for item in defect.items}
+    lab.change(restore=group)
+    left = changed(healthy, lab.look(declared | set(seen)))
+    trials = []
+    for defect in group:
+        others = declared - set(defect.items)
+        own = {item: state for item, state in seen.items() if item not in others}
+        still = {item: state for item, state in left.items() if item not in others}
+        trials.append(Trial(defect, own, took, misses(defect, healthy, own), still))
+    return trials
 
 
 def sick(defects: t.Iterable[Defect], healthy: States) -> list[str]:

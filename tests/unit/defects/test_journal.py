@@ -34,11 +34,11 @@ def test_what_is_about_to_be_broken_is_written_down_first(tmp_path: pathlib.Path
     at_that_time: list[list[str]] = []
     monkeypatch.setattr(running_lab, "tasks", lambda plays: at_that_time.append([one.id for one in journal.broken()]))
     running = running_lab.RunningLab(journal)
-    running.change(None, ONE)
+    running.change(inject=[ONE])
     assert journal.broken() == [ONE]
-    running.change(ONE, TWO)
+    running.change([ONE], [TWO])
     assert journal.broken() == [TWO]
-    running.change(TWO, None)
+    running.change([TWO])
     assert journal.broken() == []
     assert at_that_time == [["a.one/x"], ["a.one/x", "b.two/x"], ["b.two/x"]]
 

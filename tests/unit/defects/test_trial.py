@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import pathlib
 import sys
 import typing as t
@@ -17,7 +16,7 @@ import yaml
 DEFECTS = pathlib.Path(__file__).parents[2] / "defects"
 sys.path.insert(0, str(DEFECTS))
 
-from trial import BadDefect, Defect, Trial, changed, line, matrix, misses, ordered, sick, tried
+from trial import BadDefect, Defect, Trial, changed, line, matrix, misses, sick, together, tried
 
 HEALTHY = {"a.one": "pass", "b.two": "pass", "c.three": "attested", "d.four": "unknown"}
 
@@ -34,35 +33,49 @@ class FakeLab:
     really: dict[str, dict[str, str]]
     stays: set[str] = dataclasses.field(default_factory=set)
     inside: list[str] = dataclasses.field(default_factory=list)
-    looks: int = 0
+    known: dict[str, str] = dataclasses.field(default_factory=lambda: dict(HEALTHY))
+    looks: list[set[str]] = dataclasses.field(default_factory=list)
 
-    def look(self) -> dict[str, str]:
-        self.looks += 1
+    def look(self, items: t.Collection[str] = ()) -> dict[str, str]:
+        self.looks.append(set(items))
         seen = dict(HEALTHY)
         for identity in self.inside:
             seen.update(self.really[identity])
-        return seen
+        self.known |= {item: state for item, state in seen.items() if not items or item in items}
+        return dict(self.known)
 
-    def change(self, restore: Defect | None, inject: Defect | None) -> None:
-        if restore and restore.id not in self.stays:
-            self.inside.remove(restore.id)
-        self.inside += [inject.id] if inject else []
+    def change(self, restore: t.Sequence[Defect] = (), inject: t.Sequence[Defect] = ()) -> None:
+        for defect in restore:
+            if defect.id not in self.stays:
+                self.inside.remove(defect.id)
+        self.inside += [defect.id for defect in inject]
 
 
 def outcome(lab: FakeLab, *defects: Defect) -> dict[str, list[str]]:
-    return {trial.defect.id: trial.problems for trial in tried(defects, lab, HEALTHY)}
+    return {trial.defect.id: trial.problems for trial in tried(together(defects), lab, HEALTHY)}
 
 
-def test_every_defect_is_caught_with_one_audit_each_and_one_at_the_end() -> None:
+def test_defects_of_different_items_are_caught_by_one_audit_and_seen_mended_by_another() -> None:
     lab = FakeLab({"a.one/x": {"a.one": "fail"}, "b.two/x": {"b.two": "fail"}, "c.three/x": {"c.three": "fail"}})
     assert outcome(lab, *(defect(identity) for identity in lab.really)) == {identity: [] for identity in lab.really}
-    assert (lab.looks, lab.inside) == (4, [])
+    assert (lab.looks, lab.inside) == ([set(), {"a.one", "b.two", "c.three"}], [])
 
 
-def test_defects_of_the_same_item_are_told_apart_by_a_look_between() -> None:
+def test_defects_of_the_same_item_are_never_in_the_lab_at_once() -> None:
     lab = FakeLab({"a.one/x": {"a.one": "fail"}, "a.one/y": {"a.one": "fail"}})
     assert outcome(lab, defect("a.one/x"), defect("a.one/y")) == {"a.one/x": [], "a.one/y": []}
-    assert (lab.looks, lab.inside) == (4, [])
+    assert (lab.looks, lab.inside) == ([set(), {"a.one"}, set(), {"a.one"}], [])
+
+
+def test_a_defect_that_nothing_notices_is_not_hidden_by_one_that_is_noticed() -> None:
+    lab = FakeLab({"a.one/x": {"a.one": "fail"}, "b.two/x": {}})
+    assert outcome(lab, defect("a.one/x"), defect("b.two/x")) == {"a.one/x": [], "b.two/x": ["noticed by nothing"]}
+
+
+def test_what_no_defect_of_a_group_declares_is_found_where_each_is_tried_alone() -> None:
+    lab = FakeLab({"a.one/x": {"a.one": "fail"}, "b.two/x": {"b.two": "fail", "c.three": "fail"}})
+    assert outcome(lab, defect("a.one/x"), defect("b.two/x")) == {"a.one/x": [], "b.two/x": ["c.three turned fail with it, undeclared"]}
+    assert lab.inside == []
 
 
 @pytest.mark.parametrize(
@@ -88,34 +101,34 @@ def test_a_declared_companion_is_no_problem_and_a_missing_one_is() -> None:
 
 
 def test_a_restore_that_does_not_restore_ends_it_and_is_blamed() -> None:
-    lab = FakeLab({"a.one/x": {"a.one": "fail"}, "b.two/x": {"b.two": "fail"}, "c.three/x": {"c.three": "fail"}}, stays={"a.one/x"})
-    found = outcome(lab, *(defect(identity) for identity in lab.really))
-    assert found == {"a.one/x": ["after its restore: a.one fail"], "b.two/x": []}
-    assert lab.inside == ["a.one/x"], "what came after it is mended all the same"
+    lab = FakeLab({"a.one/x": {"a.one": "fail"}, "a.one/y": {"a.one": "fail"}, "b.two/x": {"b.two": "fail"}}, stays={"a.one/x"})
+    assert outcome(lab, *(defect(identity) for identity in lab.really)) == {"a.one/x": ["after its restore: a.one fail"], "b.two/x": []}
+    assert lab.inside == ["a.one/x"], "what was in the lab with it is mended all the same"
 
 
-@pytest.mark.parametrize("also", [(), ("a.one/y",)])
-def test_the_last_restore_is_looked_at_too(also: tuple[str, ...]) -> None:
-    lab = FakeLab({"a.one/x": {"a.one": "fail"}, "a.one/y": {"a.one": "fail"}}, stays={"a.one/x"})
-    assert outcome(lab, *(defect(identity) for identity in ("a.one/x", *also))) == {"a.one/x": ["after its restore: a.one fail"]}
-
-
-def test_what_the_next_defect_turned_is_not_blamed_on_the_restore_before_it() -> None:
-    lab = FakeLab({"a.one/x": {"a.one": "fail"}, "b.two/x": {"b.two": "fail", "a.one": "fail"}, "c.three/x": {"c.three": "fail"}})
-    found = outcome(lab, *(defect(identity) for identity in lab.really))
-    assert found == {"a.one/x": [], "b.two/x": ["a.one turned fail with it, undeclared"], "c.three/x": []}
-    assert lab.inside == []
+def test_what_is_left_and_nobody_declared_is_blamed_on_all_who_were_there() -> None:
+    lab = FakeLab({"a.one/x": {"a.one": "fail", "c.three": "fail"}, "b.two/x": {"b.two": "fail"}}, stays={"a.one/x"})
+    found = outcome(lab, defect("a.one/x"), defect("b.two/x"))
+    assert found["b.two/x"] == ["c.three turned fail with it, undeclared", "after its restore: c.three fail"]
+    assert "after its restore: a.one fail, c.three fail" in found["a.one/x"]
 
 
 def test_an_item_that_is_gone_has_changed() -> None:
     assert changed({"a": "pass", "b": "pass"}, {"a": "pass", "c": "pass"}) == {"b": "gone", "c": "pass"}
 
 
-def test_neighbours_turn_different_items_where_that_can_be_had() -> None:
+def test_no_item_is_turned_by_two_of_a_group_and_there_are_as_few_groups_as_the_longest_row() -> None:
     defects = [defect(f"{item}/{name}") for item, names in {"a.one": "pqrs", "b.two": "pq", "c.three": "p"}.items() for name in names]
-    found = ordered(defects)
-    assert sorted(one.id for one in found) == sorted(one.id for one in defects)
-    assert not [one.id for one, two in itertools.pairwise(found) if set(one.items) & set(two.items)]
+    defects.append(defect("b.two/both", b_two="fail", c_three="fail"))
+    groups = together(defects)
+    assert sorted(one.id for group in groups for one in group) == sorted(one.id for one in defects)
+    assert all(sum(len(one.items) for one in group) == len({item for one in group for item in one.items}) for group in groups)
+    assert len(groups) == 4
+
+
+def test_two_steps_of_one_act_are_never_broken_at_once() -> None:
+    defects = [defect("a.one/x"), defect("b.two/x"), defect("c.three/x")]
+    assert [[one.id for one in group] for group in together(defects, {"a.one": ["a.one", "b.two"]})] == [["a.one/x", "c.three/x"], ["b.two/x"]]
 
 
 def test_an_item_that_is_not_good_cannot_be_seen_to_turn() -> None:
