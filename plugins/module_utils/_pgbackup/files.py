@@ -72,6 +72,14 @@ def damage(folder: pathlib.Path, manifest: t.Mapping[str, Json], *, digests: boo
     return told
 
 
+def publish(path: pathlib.Path, text: str) -> None:
+    """Write a file that everybody may read: whole, then under its name."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.chmod(0o644)
+    os.replace(fresh, path)
+
+
 def roles_in(globals_sql: str) -> set[str]:
     """Return the roles that a file of ``pg_dumpall --globals-only`` makes."""
     found = re.findall(r'^CREATE ROLE (?:"((?:[^"]|"")+)"|(\S+));$', globals_sql, re.M)

@@ -112,10 +112,7 @@ def tell(textfile: pathlib.Path, history: list[dict[str, Json]]) -> None:
         values["golive_backup_size_bytes"] = good[-1]["archive_bytes"]
         values["golive_backup_database_bytes"] = good[-1]["restored_bytes"]
     lines = [f"# TYPE {name} gauge\n{name} {value}\n" for name, value in values.items()]
-    fresh = textfile.with_suffix(".new")
-    fresh.write_text("".join(lines), encoding="utf-8")
-    fresh.chmod(0o644)
-    os.replace(fresh, textfile)
+    files.publish(textfile, "".join(lines))
 
 
 def moment(text: str) -> float:

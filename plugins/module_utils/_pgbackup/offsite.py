@@ -43,12 +43,16 @@ class Refused(Failed):
         self.name = next((name for words, name in COMPLAINTS if words in why.lower()), "other")
 
 
+def command(config: t.Mapping[str, Json], *arguments: str) -> list[str]:
+    """Return the command that :func:`restic` runs. No secret is in it: files have them."""
+    place = config["offsite"]
+    return ["restic", "--repo", place["repository"], "--password-file", place["password_file"], *place.get("options", ()), *arguments]
+
+
 def restic(config: t.Mapping[str, Json], *arguments: str, cwd: str | None = None, user: str | None = None) -> str:
     """Run restic on the configured repository and return what it said. Raises :class:`Refused`."""
-    place = config["offsite"]
-    argv = ["restic", "--repo", place["repository"], "--password-file", place["password_file"], *place.get("options", ()), *arguments]
     try:
-        return programs.run("offsite", argv, env=_extra(place), cwd=cwd, user=user)
+        return programs.run("offsite", command(config, *arguments), env=_extra(config["offsite"]), cwd=cwd, user=user)
     except Failed as problem:
         raise Refused(str(problem)) from None
 
@@ -112,5 +116,6 @@ def manifest_of(config: t.Mapping[str, Json], snapshot: str) -> dict[str, Json] 
 def fetch(order: t.Mapping[str, Json]) -> dict[str, Json]:
     """Bring the snapshot ``order["snapshot"]`` of ``order["config"]`` into ``order["target"]``, every file read back."""
     started = time.monotonic()
-    restic(order["config"], "restore", "--no-lock", str(order["snapshot"]), "--target", str(order["target"]), "--verify")
-    return {"seconds": round(time.monotonic() - started, 2)}
+    words = ("restore", "--no-lock", str(order["snapshot"]), "--target", str(order["target"]), "--verify")
+    restic(order["config"], *words)
+    return {"seconds": round(time.monotonic() - started, 2), "argv": command(order["config"], *words)}

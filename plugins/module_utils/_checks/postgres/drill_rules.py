@@ -93,8 +93,13 @@ def _rto(seen: Seen, options: Options) -> list[Assertion]:
     return [Assertion("pass" if good else "fail", "restore_drill.rto_met" if good else "restore_drill.rto_missed", params, f"<= {limit:g} min", f"{took:g} s")]
 
 
+def rpo_s(seen: Seen) -> float:
+    """Return how much older than the drill's begin the backup is, in seconds: what would be lost."""
+    return float(seen["started"] - datetime.datetime.fromisoformat(seen["at"]).timestamp())
+
+
 def _rpo(seen: Seen, options: Options) -> list[Assertion]:
-    age = seen["started"] - datetime.datetime.fromisoformat(seen["at"]).timestamp()
+    age = rpo_s(seen)
     limit = float(options["rpo_minutes"])
     params = {"minutes": round(age / 60, 1), "limit": limit}
     if age < -SKEW_S:
@@ -114,7 +119,10 @@ def _steps(seen: Seen) -> Assertion:
         "pass",
         "restore_drill.steps",
         params,
-        observed={"phases": seen["phases"], "steps": seen["steps"], "bytes": seen["copy_bytes"], "twice_the_size": seen["twice_the_size"]},
+        observed={
+            **{name: seen[name] for name in ("phases", "steps", "settings", "server_version", "database", "twice_the_size")},
+            "bytes": seen["copy_bytes"],
+        },
     )
 
 

@@ -22,7 +22,7 @@ import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils import _ship
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Check, Context, Json, Options
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_rules
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_metrics, drill_rules
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_backup import CONFIG, USER, read_config
 
 DRILL_USER = "golive_drill"
@@ -88,7 +88,7 @@ class RestoreDrill(Check):
         scratch.mkdir(mode=0o711, parents=True, exist_ok=True)
         with _only_one(scratch):
             reap(ctx, scratch)
-            return _drill(ctx, config, scratch)
+            return drill_metrics.told(scratch, lambda: _drill(ctx, config, scratch), ctx.options)
 
     def judge(self, seen: dict[str, Json], options: Options) -> list[Assertion]:
         return drill_rules.judge(seen, options)
@@ -133,13 +133,16 @@ def _drill(ctx: Context, config: t.Mapping[str, Json], scratch: pathlib.Path) ->
     finally:
         ctx.run(["systemctl", "stop", f"golive-{home.name}.service"], ok=None)
         remove(home, scratch)
-    came["phases"] = {"fetch": fetched, **came["phases"]}
+    came["phases"] = {"fetch": fetched["seconds"], **came["phases"]}
+    came["steps"] = [fetched, *came["steps"]]
     seen = {
         **came,
         "id": newest["id"],
         "at": manifest["at"],
         "started": started,
         "settings": ctx.options["settings"],
+        "server_version": manifest["server_version"],
+        "database": manifest["database"]["name"],
         "questions": manifest.get("questions", {}),
     }
     if came["verdict"] == "pass":
@@ -176,8 +179,8 @@ def _preflight(known: t.Mapping[str, Json], now: float, scratch: pathlib.Path) -
     return known["newest"], manifest
 
 
-def _fetch(ctx: Context, config: t.Mapping[str, Json], newest: t.Mapping[str, Json], home: pathlib.Path) -> float:
-    """Bring the copy from the second place, as the job's own user, and hand it to the cage's."""
+def _fetch(ctx: Context, config: t.Mapping[str, Json], newest: t.Mapping[str, Json], home: pathlib.Path) -> dict[str, Json]:
+    """Bring the copy from the second place, as the job's own user, and hand it to the cage's. Return the step."""
     target = home / "backup"
     target.mkdir(mode=0o700)
     shutil.chown(target, USER, USER)
@@ -190,7 +193,7 @@ def _fetch(ctx: Context, config: t.Mapping[str, Json], newest: t.Mapping[str, Js
     for folder, _folders, names in os.walk(target):
         for name in (".", *names):
             shutil.chown(pathlib.Path(folder) / name, DRILL_USER, DRILL_USER)
-    return float(told["seconds"])
+    return {"phase": "fetch", "argv": told["argv"], "seconds": float(told["seconds"])}
 
 
 def _caged(ctx: Context, home: pathlib.Path, manifest: t.Mapping[str, Json]) -> dict[str, Json]:

@@ -167,7 +167,8 @@ def test_the_timer(timer: Seen, service: Seen, wanted: set[tuple[str, str]]) -> 
 
 PROVEN: Seen = {
     "verdict": "pass", "id": "x", "tables": 3, "rows": 9, "invariants": 1, "questions": {}, "phases": {"fetch": 600.0, "restore": 1200.0}, "steps": [],
-    "settings": "tuned", "copy_bytes": 1, "twice_the_size": None, "at": ago(120).isoformat(), "started": NOW.timestamp(),
+    "settings": "tuned", "server_version": 150018, "database": "shop",
+    "copy_bytes": 1, "twice_the_size": None, "at": ago(120).isoformat(), "started": NOW.timestamp(),
 }  # fmt: skip
 PROMISE: Seen = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {}}
 
