@@ -195,11 +195,11 @@ class ActionModule(ActionBase):
             return rows
         facts = dict((variables.get(engine.PROBE_VARIABLE) or {}).get("golive") or {})
         facts["release"] = facts.get("release") or Facts.of(engine.probed(variables)).release
-        mode = "check_mode" if self._task.check_mode else ("fix" if fix else ("drill" if self._task.args.get("drills") else "audit"))
         whole = []
         for row in rows:
             entry = by_check[row["check"]]
             row["started_at"] = _when(row.get("started_at"))
+            mode = "check_mode" if self._task.check_mode else ("fix" if fix else ("drill" if entry.check.drill else "audit"))
             basis = entry.basis(row["target"]["kind"], row["target"]["name"])
             whole.append(run.observation(row, host, mode=mode, basis=basis, impact=entry.check.impact, facts=facts, secrets=secrets))
         run.write(host, whole)

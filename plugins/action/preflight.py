@@ -10,7 +10,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.resto.golive.plugins.plugin_utils import commits, engine, ledger, lint_gate, manifest, signatures
+from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, commits, engine, ledger, lint_gate, manifest, signatures
 
 
 class ActionModule(ActionBase):
@@ -20,11 +20,16 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
-        self.validate_argument_spec(argument_spec={})
+        _valid, given = self.validate_argument_spec(argument_spec={"items": {"type": "list", "elements": "str", "choices": sorted(catalogue.items())}})
         tags = engine.run_tags(variables)
         unknown = manifest.unknown_tags(tags)
         if unknown:
             raise AnsibleActionFail(f"no such tag: {', '.join(unknown)}. A tag is a section (postgres), an item (postgres.restore), or inventory.")
+        only = given["items"]
+        if only is not None and "inventory" not in tags:
+            tags = sorted(manifest.selected_items(tags) & set(only))
+            if not tags:
+                raise AnsibleActionFail(f"this playbook looks at {', '.join(only)} alone, and the tags of this run leave that out. Nothing was done.")
         seen = lint_gate.view(self._loader, variables)
         mistakes = lint_gate.mistakes(seen, variables)
         if mistakes:

@@ -10,9 +10,12 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
 from ansible_collections.resto.golive.plugins.plugin_utils import (
     assembly,
     commits,
+    drill_history,
+    drilled,
     engine,
     evidence,
     ledger,
@@ -38,7 +41,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
-        self.validate_argument_spec(argument_spec={"fail_on_no_go": {"type": "bool", "default": True}})
+        self.validate_argument_spec(argument_spec={"fail_on_no_go": {"type": "bool", "default": True}, "drill": {"type": "str", "choices": sorted(CHECKS)}})
         run = CurrentRun.of(variables)
         if run is None:
             result.update(
@@ -54,7 +57,17 @@ class ActionModule(ActionBase):
         result.update(changed=False, golive={"verdict": made["verdict"], "report": shown, "summary": made["summary"], "blockers": blockers, "text": text})
         if made["verdict"] == verdict.NO_GO and self._task.args.get("fail_on_no_go", True):
             result.update(failed=True, msg=f"NO-GO · {len(made['blockers'])} bloqueos / blockers · {shown or '--check'}")
+        if self._task.args.get("drill"):
+            self._drilled(self._task.args["drill"], run, shown, result)
         return result
+
+    def _drilled(self, check: str, run: CurrentRun, shown: str | None, result: dict[str, t.Any]) -> None:
+        """Say in one line what came of the drill, and fail unless it passed. Under check mode nothing was drilled, and that is what is said."""
+        good, told = (True, f"{check}: NOT RUN") if self._task.check_mode else drilled.outcome(check, run.manifest["rows"], ledger.read(run.path).rows)
+        result["golive"]["drill"] = told
+        result["msg"] = f"{told} · {shown or '--check'}"
+        if not good:
+            result["failed"] = True
 
     def _report(self, run: CurrentRun, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Seal, load everything that is sealed, decide."""
@@ -97,7 +110,7 @@ class ActionModule(ActionBase):
             "hosts": {name: {key: row.get(key) for key in ("state", "machine", "clock_skew_ms", "release", "python")} for name, row in sorted(hosts.items())},
             "controller": engine.controller(),
         }
-        return assembly.report(decision, whole, about, release=facts.release, now=now)
+        return assembly.report(decision, whole, about, release=facts.release, now=now, restores=drill_history.restores(observations))
 
     @staticmethod
     def _from_staging(run: CurrentRun, own: list[dict[str, t.Any]], facts: Facts, variables: dict[str, t.Any]) -> list[dict[str, t.Any]]:

@@ -17,7 +17,12 @@ description:
   - With the tag C(inventory) it only lints, and shows every variable with its value and its place.
 author:
   - Resto Golive (@resto-golive)
-options: {}
+options:
+  items:
+    description:
+      - The items that this run looks at, where the playbook decides that and not the tags. Tags may narrow it; where they leave nothing, the task fails.
+    type: list
+    elements: str
 attributes:
   check_mode:
     description: The run is kept in Ansible's own temporary directory and goes with it.
@@ -68,7 +73,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={"items": {"type": "list", "elements": "str"}}, supports_check_mode=True)
     module.fail_json(msg="this runs on the control node, by the action plugin of the same name")
 
 

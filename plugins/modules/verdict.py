@@ -22,6 +22,12 @@ options:
       - Fail the task when the verdict is C(NO_GO), after the report is written.
     type: bool
     default: true
+  drill:
+    description:
+      - Name of a check, such as C(restore_drill), that must have been run by this very run and passed on every host that it is meant for.
+      - Otherwise the task fails, after the report is written, and says in one line which host failed, could not finish, or was left out.
+      - Under check mode it only says that nothing was drilled.
+    type: str
 attributes:
   check_mode:
     description: Decides from what this run saw and from the ledger; neither seals nor writes.
@@ -39,6 +45,12 @@ seealso:
 EXAMPLES = r"""
 - name: Decide
   resto.golive.verdict:
+  run_once: true
+
+- name: Report, and fail unless the restore drill of this run passed
+  resto.golive.verdict:
+    fail_on_no_go: false
+    drill: restore_drill
   run_once: true
 """
 
@@ -64,13 +76,17 @@ golive:
     text:
       description: The decision as people read it, in C(es) and C(en).
       type: dict
+    drill:
+      description: What came of the drill that O(drill) names, in one line.
+      returned: with O(drill)
+      type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={"fail_on_no_go": {"type": "bool", "default": True}}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={"fail_on_no_go": {"type": "bool", "default": True}, "drill": {"type": "str"}}, supports_check_mode=True)
     module.fail_json(msg="this runs on the control node, by the action plugin of the same name")
 
 

@@ -16,8 +16,16 @@ SCHEMA = 1
 Json = t.Any
 
 
-def report(decision: Decision, manifest: t.Mapping[str, Json], run: t.Mapping[str, Json], *, release: str | None, now: datetime.datetime) -> dict[str, Json]:
-    """Return the report (schema in docs/architecture.md)."""
+def report(
+    decision: Decision,
+    manifest: t.Mapping[str, Json],
+    run: t.Mapping[str, Json],
+    *,
+    release: str | None,
+    now: datetime.datetime,
+    restores: t.Sequence[t.Mapping[str, Json]] = (),
+) -> dict[str, Json]:
+    """Return the report (schema in docs/architecture.md). *restores* is the history of restore drills (``drill_history.restores``)."""
     items = [_item(item, decision.items[item.id], manifest["items"][item.id]) for item in catalogue.items().values()]
     return {
         "schema": SCHEMA,
@@ -32,6 +40,7 @@ def report(decision: Decision, manifest: t.Mapping[str, Json], run: t.Mapping[st
         "items": items,
         "waivers": [_signed(waiver) for waiver in decision.waivers],
         "attestations": [_signed(attestation) for attestation in decision.attestations],
+        "restores": list(restores),
     }
 
 
