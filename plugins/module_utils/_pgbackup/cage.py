@@ -77,7 +77,9 @@ def network() -> list[str]:
 
 
 class Copy:
-    """One rehearsal. ``steps`` is what was done, with its time, in the words of the runbook."""
+    """One rehearsal. ``steps`` is what was done, with its time, in the words of the runbook. ``start_s``: how long the copy may take to let anybody in."""
+
+    start_s: t.ClassVar[float] = 60.0
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -179,14 +181,18 @@ class Copy:
         with (self.home / "server.log").open("wb") as log:
             self.server = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=self.user, cwd=self.home, env=programs.environment())
         self.steps.append({"phase": "start", "argv": ["postgres", "-D", str(self.data), *words], "seconds": 0})
-        end = time.monotonic() + 60
+        end = time.monotonic() + self.start_s
         while time.monotonic() < end:
             if self.server.poll() is not None:
-                raise Failed("start", programs.last_words((self.home / "server.log").read_text(errors="replace")))
+                raise self._fell((self.home / "server.log").read_text(errors="replace"))
             with contextlib.suppress(psycopg.OperationalError), self._connect("postgres"):
                 return
             time.sleep(0.05)
-        raise Failed("start", "the copy did not take connections within 60 s")
+        raise Failed("start", f"the copy did not take connections within {self.start_s:g} s")
+
+    def _fell(self, log: str) -> Exception:
+        """What it means that the server ended by itself."""
+        return Failed("start", programs.last_words(log))
 
     def _connect(self, database: str) -> psycopg.Connection[t.Any]:
         """Return a session with the copy, and with nothing else: name, data directory and socket must all be ours."""
@@ -231,6 +237,14 @@ class Copy:
             raise Wrong([{"code": code, "name": missing[1] if missing else phase, "wanted": "", "found": words}]) from None
 
     def _verify(self) -> dict[str, Json]:
+        now, told = self._compared()
+        told += self._structure()
+        if told:
+            raise Wrong(told)
+        return self._proven(now)
+
+    def _compared(self) -> tuple[dict[str, Json], list[dict[str, Json]]]:
+        """Return what the copy holds, and where that is not what the manifest says."""
         with self._connect(self._database) as session:
             manifest.pin(session)
             now = manifest.what_it_is(session)
@@ -239,16 +253,24 @@ class Copy:
                 now["invariants"] = manifest.asked(session, self.made.get("questions", {}), self.made["at"])
             told = manifest.differences(self.made, now)
             told += [{"code": "number_taken", "name": name, "wanted": "free", "found": "taken"} for name in manifest.free_numbers(session)]
-            if self.made["canary"] and not manifest.rows(session, "select from golive.canary where nonce = %s", (self.made["canary"],)):
-                told.append({"code": "canary_missing", "name": "golive.canary", "wanted": self.made["canary"], "found": None})
-        if now["system_identifier"] == self.plan.get("live_identifier"):
-            raise Failed("verify", "the copy has the live cluster's identifier: this is not a copy")
+            told += self._canary_missing(session, self.made["canary"])
+        self._identify(str(now["system_identifier"]))
         was, has = self.made["database"]["collation_version"], now["database"]["collation_version"]
         if was and has and was != has:
             told.append({"code": "collation_differs", "name": self._database, "wanted": was, "found": has})
-        told += self._schema() + self._structure()
-        if told:
-            raise Wrong(told)
+        return now, told + self._schema()
+
+    def _canary_missing(self, session: psycopg.Connection[t.Any], nonce: str) -> list[dict[str, Json]]:
+        if not nonce or manifest.rows(session, "select from golive.canary where nonce = %s", (nonce,)):
+            return []
+        return [{"code": "canary_missing", "name": "golive.canary", "wanted": nonce, "found": None}]
+
+    def _identify(self, identifier: str) -> None:
+        """A cluster that initdb made has an identifier of its own."""
+        if identifier == self.plan.get("live_identifier"):
+            raise Failed("verify", "the copy has the live cluster's identifier: this is not a copy")
+
+    def _proven(self, now: t.Mapping[str, Json]) -> dict[str, Json]:
         return {
             "copy_identifier": now["system_identifier"],
             "copy_bytes": now["restored_bytes"],
@@ -286,12 +308,12 @@ class Copy:
                 self.server.wait()
 
 
-def rehearse(plan: Plan) -> dict[str, Json]:
+def rehearse(plan: Plan, kind: type[Copy] = Copy) -> dict[str, Json]:
     """Return what came of it: ``verdict`` is pass, fail or inconclusive, with ``told`` or ``failed`` and ``why``."""
     out = network()
     if out and plan.get("caged", True):
         return {"verdict": "inconclusive", "failed": "cage", "why": f"the cage has a network: {', '.join(out)}", "phases": {}, "steps": []}
-    copy = Copy(plan)
+    copy = kind(plan)
     try:
         return {"verdict": "pass", "told": [], **copy.rehearse()}
     except Wrong as wrong:

@@ -24,6 +24,9 @@ Json = t.Any
 #: pg_dump waits at most this long for a migration's lock: a backup that hangs behind one is no backup.
 LOCK_WAIT_MS = 60_000
 
+#: A session of the backup role.
+Session = psycopg.Connection[t.Any]
+
 CANARY = "insert into golive.canary (at, nonce) values (clock_timestamp(), %s)"
 
 
@@ -63,7 +66,7 @@ def take(config: t.Mapping[str, Json], now: datetime.datetime) -> dict[str, Json
 
 
 def _taken(config: t.Mapping[str, Json], folder: pathlib.Path, name: str) -> dict[str, Json]:
-    nonce = _canary(config, name)
+    nonce = canary(config, name)
     with connect(config) as session:
         session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         session.read_only = True
@@ -108,7 +111,7 @@ def _taken(config: t.Mapping[str, Json], folder: pathlib.Path, name: str) -> dic
     return whole
 
 
-def _canary(config: t.Mapping[str, Json], name: str) -> str:
+def canary(config: t.Mapping[str, Json], name: str) -> str:
     """Write the row that must come back, where the role was given its table; a standby, or a database without it, has none."""
     with contextlib.suppress(psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction):
         with connect(config) as session:

@@ -20,7 +20,7 @@ import sys
 import time
 import typing as t
 
-from . import access, cage, dump, files, look, offsite, retain, trial
+from . import access, cage, engines, files, offsite, retain, trial
 from .programs import Failed
 
 Json = t.Any
@@ -48,7 +48,7 @@ def back_up(config: t.Mapping[str, Json]) -> dict[str, Json]:
     line: dict[str, Json] = {"started_at": started.isoformat(), "ok": False, "id": None, "snapshot": None}
     try:
         sweep(directory)
-        made = dump.take(config, started)
+        made = engines.of(config).take(config, started)
         line.update(id=made["id"], at=made["at"], archive_bytes=made["archive_bytes"], restored_bytes=made["restored_bytes"])
         line["dump_s"] = round(time.monotonic() - clock, 1)
         if config.get("offsite"):
@@ -159,22 +159,14 @@ def answer(ask: t.Callable[[], Json]) -> int:
     return 0
 
 
-def stored(config: t.Mapping[str, Json]) -> dict[str, Json]:
-    """Return what the drill must know before it begins: whether a backup is being made, and the newest copy of the second place with its manifest."""
-    running = look.running(pathlib.Path(config["directory"]))
-    copies = offsite.stored(config)
-    newest = copies[0] if copies else None
-    return {"running_s": running, "newest": newest, "manifest": offsite.manifest_of(config, newest["snapshot"]) if newest else None, "copies": len(copies)}
-
-
 DO: dict[str, t.Callable[[t.Mapping[str, Json]], int]] = {
     "run": run,
-    "look": lambda config: answer(lambda: look.look(config)),
-    "begin": lambda config: answer(lambda: {"made": offsite.begin(config)}),
+    "look": lambda config: answer(lambda: engines.of(config).look(config)),
+    "begin": lambda config: answer(lambda: {"made": engines.of(config).begin(config)}),
     "missing": lambda config: answer(lambda: {"statements": access.settle(config, apply=False)}),
-    "stored": lambda config: answer(lambda: stored(config)),
-    "fetch": lambda config: answer(lambda: offsite.fetch(config)),
-    "cage": lambda plan: answer(lambda: cage.rehearse(plan)),
+    "stored": lambda config: answer(lambda: engines.of(config).stored(config)),
+    "fetch": lambda order: answer(lambda: engines.of(order).fetch(order)),
+    "cage": lambda plan: answer(lambda: cage.rehearse(plan, engines.of(plan).copy)),
     "plan": lambda config: answer(lambda: retain.told(config, datetime.datetime.now(datetime.UTC))),
     "force-retain": lambda config: answer(lambda: force(config)),
     "trial": lambda plan: answer(lambda: trial.run(plan)),

@@ -34,14 +34,21 @@ def run(
     phase: str, argv: t.Sequence[str | pathlib.Path], *, env: t.Mapping[str, str] | None = None, user: str | None = None, cwd: str | None = None, ok: int = 0
 ) -> str:
     """Run one program to its end and return what it said. Raises :class:`Failed` unless it ended with *ok*."""
+    done = ended(phase, argv, env=env, user=user, cwd=cwd)
+    if done.returncode != ok:
+        raise Failed(phase, f"{os.path.basename(str(argv[0]))} ended with {done.returncode}: {last_words(done.stderr or done.stdout)}")
+    return done.stdout
+
+
+def ended(
+    phase: str, argv: t.Sequence[str | pathlib.Path], *, env: t.Mapping[str, str] | None = None, user: str | None = None, cwd: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run one program to its end, however that is. Raises :class:`Failed` where it cannot be started."""
     words = [str(word) for word in argv]
     try:
-        done = subprocess.run(words, check=False, capture_output=True, text=True, errors="replace", env=environment(env), user=user, cwd=cwd)
+        return subprocess.run(words, check=False, capture_output=True, text=True, errors="replace", env=environment(env), user=user, cwd=cwd)
     except OSError as problem:
         raise Failed(phase, f"{words[0]}: {problem.strerror}") from None
-    if done.returncode != ok:
-        raise Failed(phase, f"{os.path.basename(words[0])} ended with {done.returncode}: {last_words(done.stderr or done.stdout)}")
-    return done.stdout
 
 
 def environment(more: t.Mapping[str, str] | None = None) -> dict[str, str]:

@@ -44,6 +44,12 @@ CODES = {
     "canary_missing": "restore_drill.canary_missing",
     "schema_differs": "restore_drill.schema_differs",
     "structure_broken": "restore_drill.structure_broken",
+    "bundle_corrupt": "restore_drill.bundle_corrupt",
+    "wal_missing": "restore_drill.wal_missing",
+    "wal_corrupt": "restore_drill.wal_corrupt",
+    "page_broken": "restore_drill.page_broken",
+    "other_cluster": "restore_drill.other_cluster",
+    "not_restored": "restore_drill.not_restored",
 }
 
 Seen = t.Mapping[str, Json]

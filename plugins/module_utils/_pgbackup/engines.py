@@ -1,0 +1,48 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engines behind the job, the checks and the drill: each does the same few things, and who calls does not ask which it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import pathlib
+import typing as t
+
+from . import cage, dump, look, offsite, physical, pitr, sight
+
+Json = t.Any
+Config = t.Mapping[str, Json]
+
+
+@dataclasses.dataclass(frozen=True)
+class Engine:
+    """``take`` makes a backup and returns its manifest; ``look`` sees what there is; ``stored`` says what a drill must know before it begins; ``fetch`` brings
+    a backup; ``copy`` makes a cluster of it in the cage; ``begin`` makes the place that backups go to, and says what it did.
+    """
+
+    take: t.Callable[[Config, datetime.datetime], dict[str, Json]]
+    look: t.Callable[[Config], dict[str, Json]]
+    stored: t.Callable[[Config], dict[str, Json]]
+    fetch: t.Callable[[Config], dict[str, Json]]
+    begin: t.Callable[[Config], Json]
+    copy: type[cage.Copy]
+
+
+def _stored(config: Config) -> dict[str, Json]:
+    running = look.running(pathlib.Path(config["directory"]))
+    copies = offsite.stored(config)
+    newest = copies[0] if copies else None
+    return {"running_s": running, "newest": newest, "manifest": offsite.manifest_of(config, newest["snapshot"]) if newest else None, "copies": len(copies)}
+
+
+ENGINES = {
+    "dump": Engine(dump.take, look.look, _stored, offsite.fetch, offsite.begin, cage.Copy),
+    "pgbackrest": Engine(pitr.take, sight.look, pitr.stored, pitr.fetch, pitr.begin, physical.Physical),
+}
+
+
+def of(config: Config) -> Engine:
+    """Return the engine of a job's configuration, of an order or of a plan."""
+    return ENGINES[str((config.get("config") or config).get("engine") or "dump")]

@@ -1,0 +1,170 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""pgBackRest, asked: argument lists and what it says. Its return codes alone prove nothing: ``verify`` ends with 0 on a corrupt repository (tried with 2.45).
+
+The configuration is a file of our own (``/etc/golive/pgbackrest.conf``) with the secrets in another beside it, so that no setting of the distribution's or of
+the team's own file is shadowed. No secret ever stands among the arguments.
+"""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import json
+import pathlib
+import re
+import typing as t
+
+from . import programs
+from .programs import Failed
+
+Json = t.Any
+Config = t.Mapping[str, Json]
+
+#: What pgBackRest's return codes mean to us (its ``error.auto``); all others are ``other``.
+CODES = {
+    26: "corrupt", 27: "option", 28: "corrupt", 29: "corrupt", 31: "option", 32: "option", 33: "option", 34: "option", 37: "option", 40: "not_empty",
+    41: "unreadable", 49: "unreachable", 50: "locked", 55: "missing", 56: "no_server", 58: "other_cluster", 75: "no_such_set", 82: "archive_timeout",
+    87: "not_archiving", 95: "password",
+}  # fmt: skip
+
+#: Options that need a newer version than some release of Debian or Ubuntu has (pgBackRest's release notes): what to say, not what decides.
+SINCE = {"repo-sftp": "2.46", "repo-block": "2.46"}
+
+#: Settings of a repository that may be told: no keys, no passwords.
+TOLD = ("type", "path", "host", "s3-bucket", "s3-endpoint", "azure-account", "azure-container", "gcs-bucket", "sftp-host", "cipher-type")
+
+
+class Refused(Failed):
+    """pgBackRest did not do it; ``name`` says what that means."""
+
+    def __init__(self, command: str, rc: int, said: str) -> None:
+        super().__init__("pgbackrest", f"pgbackrest {command} ended with {rc}: {_printable(programs.last_words(said))}")
+        encrypted = rc == 29 and "found outside of section" in said  # what a wrong passphrase makes of a file
+        damaged = rc == 42 and ("[FormatError]" in said or "[ChecksumError]" in said)  # a segment that cannot be unpacked
+        self.name = "password" if encrypted else "corrupt" if damaged else CODES.get(rc, "other")
+
+
+def argv(config: Config, command: str, *arguments: str) -> list[str]:
+    own = config["pgbackrest"]
+    where = [f"--config={own['config']}", f"--config-include-path={own['include']}", f"--stanza={own['stanza']}"]
+    return ["pgbackrest", *where, "--log-level-console=off", "--log-level-stderr=warn", *arguments, command]
+
+
+def call(config: Config, command: str, *arguments: str, last: t.Sequence[str] = ()) -> str:
+    """Run one command and return what it said. Raises :class:`Refused`."""
+    return said(config, command, *arguments, last=last)[0]
+
+
+def said(config: Config, command: str, *arguments: str, last: t.Sequence[str] = ()) -> tuple[str, str]:
+    """Run one command and return what it said and what it warned of. Raises :class:`Refused`."""
+    done = programs.ended("pgbackrest", [*argv(config, command, *arguments), *last], user=config.get("user"), cwd="/")
+    if done.returncode:
+        raise Refused(command, done.returncode, done.stderr or done.stdout)
+    return done.stdout, done.stderr
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def version(config: Config) -> str:
+    """Return the installed version, such as ``2.45``. Raises :class:`Failed`."""
+    told = programs.run("pgbackrest", ["pgbackrest", "version"], user=config.get("user"), cwd="/")
+    found = re.search(r"\d+(\.\d+)+", told)
+    if not found:
+        raise Failed("pgbackrest", "pgbackrest does not say its version")
+    return found[0]
+
+
+def unknown_options(complaints: str) -> list[str]:
+    """Return the options of the configuration that this version does not know. It only warns, and goes on without them."""
+    return sorted(set(re.findall(r"invalid option '([\w-]+)'", complaints)))
+
+
+def since(option: str) -> str:
+    """Return the first version that knows *option*, or an empty text."""
+    bare = re.sub(r"^(repo|pg)\d+-", r"\1-", option)
+    return next((first for name, first in SINCE.items() if bare.startswith(name)), "")
+
+
+def info(config: Config) -> tuple[dict[str, Json], list[str]]:
+    """Return what ``info`` says of the stanza, and the options that the configuration has and this version lacks. Raises :class:`Refused`."""
+    out, complaints = said(config, "info", "--output=json", "--log-level-file=off")
+    # Not strict: with a wrong passphrase its message holds what it decrypted.
+    found = [one for one in json.loads(out, strict=False) if one["name"] == config["pgbackrest"]["stanza"]]
+    stanza = found[0] if found else {"backup": [], "archive": [], "db": [], "cipher": "none", "repo": [], "status": {"code": 1, "message": "no such stanza"}}
+    return stanza, unknown_options(complaints)
+
+
+def repositories(config: Config) -> list[dict[str, str]]:
+    """Return the repositories of the configuration, without secrets, each as ``{key, type, path, host…}``."""
+    own = config["pgbackrest"]
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.read([own["config"], *sorted(map(str, pathlib.Path(own["include"]).glob("*.conf")))], encoding="utf-8")
+    found: dict[str, dict[str, str]] = {}
+    for name, value in parser.items("global") if parser.has_section("global") else ():
+        numbered = re.match(r"repo(\d+)-(.+)", name)
+        if numbered:
+            found.setdefault(numbered[1], {})[numbered[2]] = value
+    return [{"key": key, "type": "posix", **{name: values[name] for name in TOLD if name in values}} for key, values in sorted(found.items())]
+
+
+def archived(config: Config, archive_id: str, repository: int = 1) -> dict[str, str]:
+    """Return the archived segments and histories by name, each with the SHA-1 of its content (empty for a history). Raises :class:`Refused`."""
+    place = f"archive/{config['pgbackrest']['stanza']}/{archive_id}"
+    out = call(config, "repo-ls", "--recurse", "--output=json", f"--repo={repository}", "--log-level-file=off", last=(place,))
+    found = {}
+    for path in json.loads(out):
+        segment = re.fullmatch(r"(?:[0-9A-F]{16}/)?([0-9A-F]{24})-([0-9a-f]{40})(?:\.\w+)?|(?:[0-9A-F]{16}/)?([0-9A-F]{8}\.history)", path)
+        if segment:
+            found[segment[1] or segment[3]] = segment[2] or ""
+    return found
+
+
+def verify(config: Config) -> list[dict[str, Json]]:
+    """Read the whole repository and return what is damaged, each as ``{code, name, wanted, found}``. Raises :class:`Refused`.
+
+    It ends with 0 whatever it finds, and it does not notice a segment that is gone (tried with 2.45): :func:`gaps` does.
+    """
+    told, where = [], ""
+    for line in call(config, "verify", "--output=text", "--verbose", "--log-level-file=off").splitlines():
+        named = re.match(r"\s*(archiveId|backup): ([^,]+)", line)
+        where = named[2] if named else where
+        counts = {name: int(number) for name, number in re.findall(r"(missing|checksum invalid|size invalid|other): (\d+)", line)}
+        if any(counts.values()):
+            found = ", ".join(f"{name}: {number}" for name, number in counts.items() if number)
+            told.append({"code": "bundle_corrupt", "name": where, "wanted": "0", "found": found})
+    return told
+
+
+def number(segment: str, segment_bytes: int) -> int:
+    """Return a segment's place in its timeline."""
+    return int(segment[8:16], 16) * ((1 << 32) // segment_bytes) + int(segment[16:24], 16)
+
+
+def named(timeline: str, place: int, segment_bytes: int) -> str:
+    """Return the name of the segment at *place* of *timeline* (eight hexadecimal digits)."""
+    each = (1 << 32) // segment_bytes
+    return f"{timeline}{place // each:08X}{place % each:08X}"
+
+
+def gaps(segments: t.Iterable[str], start: str, segment_bytes: int) -> list[str]:
+    """Return the segments that are missing between *start*, where a backup begins, and the last one of each timeline."""
+    there: dict[str, set[int]] = {}
+    for one in segments:
+        if len(one) == 24 and one[:8] >= start[:8]:
+            there.setdefault(one[:8], set()).add(number(one, segment_bytes))
+    missing = [] if start[:8] in there else [start]
+    first = number(start, segment_bytes)
+    for timeline, places in sorted(there.items()):
+        low = first if timeline == start[:8] else max(first, min(places))
+        missing += [named(timeline, place, segment_bytes) for place in range(low, max(places) + 1) if place not in places]
+    return missing
+
+
+def sha1(path: pathlib.Path) -> str:
+    """Return the digest that a segment's name in the archive carries."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.sha1(usedforsecurity=False)).hexdigest()

@@ -1,0 +1,97 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What there is with the engine ``pgbackrest``: the repository, gaps in the archived WAL, and how the live cluster archives. Changes nothing."""
+
+from __future__ import annotations
+
+import pathlib
+import time
+import typing as t
+
+from . import dump, files, manifest, pgbackrest, pitr
+from .look import running
+from .programs import Failed
+
+Json = t.Any
+Config = t.Mapping[str, Json]
+
+ARCHIVER = """
+select last_archived_wal, extract(epoch from last_archived_time)::float as last_archived, extract(epoch from last_failed_time)::float as last_failed,
+  last_failed_wal from pg_stat_archiver
+"""
+#: Segments that wait for the archiver, and since when the first of them does.
+READY = "select count(*) as waiting, extract(epoch from min(modification))::float as since from pg_ls_archive_statusdir() where name like '%.ready'"
+SETTINGS = ("archive_mode", "archive_command", "archive_timeout", "wal_level", "archive_library")
+
+
+def _repository(config: Config) -> dict[str, Json]:
+    """Return what pgBackRest says, in parts of which each may be refused by itself."""
+    try:
+        stanza, unknown = pgbackrest.info(config)
+        seen: dict[str, Json] = {"stanza": stanza, "unknown_options": {name: pgbackrest.since(name) for name in unknown}}
+    except Failed as problem:
+        return {"refused": getattr(problem, "name", "other"), "why": str(problem)}
+    try:
+        seen["gaps"] = _gaps(config, stanza)
+    except Failed as problem:
+        seen["gaps_refused"] = str(problem)
+    return seen
+
+
+def _gaps(config: Config, stanza: t.Mapping[str, Json]) -> list[str]:
+    if not stanza["backup"]:
+        return []
+    oldest = min((str(one["archive"]["start"]) for one in stanza["backup"]), default="")
+    segments = pgbackrest.archived(config, pitr.archive_id(stanza))
+    return pgbackrest.gaps(segments, oldest, int(config.get("wal_segment_bytes") or 1 << 24))[:20]
+
+
+def look(config: Config) -> dict[str, Json]:
+    """Return plain JSON. A part that cannot be seen says so in its own ``refused`` and leaves the others alone."""
+    directory = pathlib.Path(config["directory"])
+    names = files.listed(directory)
+    try:
+        version = pgbackrest.version(config)
+    except Failed as problem:
+        version = f"? ({problem})"
+    return {
+        "engine": "pgbackrest",
+        "now": time.time(),
+        "version": version,
+        "repositories": pgbackrest.repositories(config),
+        "manifest": _manifest(directory / names[0]) if names else None,
+        "history": files.history(directory)[-60:],
+        "running_s": running(directory),
+        "mode": oct(directory.stat().st_mode & 0o777) if directory.is_dir() else None,
+        "live": _live(config),
+        **_repository(config),
+    }
+
+
+def _manifest(folder: pathlib.Path) -> dict[str, Json]:
+    """Return the newest manifest in short: without one, nobody can tell whether what comes back is right."""
+    try:
+        made = files.read_manifest(folder)
+    except (OSError, ValueError, KeyError, AttributeError) as problem:
+        return {"id": folder.name, "broken": str(problem)[:200]}
+    errors = {name: answer["error"] for name, answer in made["invariants"].items() if isinstance(answer, dict)}
+    return {"id": made["id"], "label": made["label"], "at": made["at"], "broken_invariants": errors, "damage": files.damage(folder, made)}
+
+
+def _live(config: Config) -> dict[str, Json]:
+    try:
+        with dump.connect(config, "postgres") as session:
+            session.read_only = True
+            rows = manifest.rows(session, "select name, setting, pending_restart from pg_settings where name = any(%s)", (list(SETTINGS),))
+            written = manifest.rows(session, "select name, setting from pg_file_settings where name = 'archive_mode' and setting = 'on'")
+            return {
+                "system_identifier": str(manifest.row(session, "select system_identifier::text as id from pg_control_system()")["id"]),
+                "settings": {one["name"]: one["setting"] for one in rows},
+                "waits_for_restart": bool(written) or any(one["pending_restart"] for one in rows),
+                "wanted": pitr.wanted(config),
+                "archiver": manifest.row(session, ARCHIVER),
+                "ready": manifest.row(session, READY),
+            }
+    except Failed as problem:
+        return {"refused": str(problem)}

@@ -1,0 +1,280 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine ``pgbackrest`` against a real cluster and a real, encrypted repository: made, looked at, brought back, and every fault under its own name."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import pathlib
+import shutil
+import threading
+import typing as t
+
+import pytest
+
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_rules
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, engines, files, pgbackrest, physical, pitr, sight
+
+from .pgbackrest_server import PASSPHRASE, Archived, archived
+from .postgres_server import USER
+
+Result = dict[str, t.Any]
+
+
+@pytest.fixture(scope="module")
+def shop() -> t.Iterator[Archived]:
+    """Two backups, with orders coming in all the time, and orders after the last one."""
+    with archived() as made:
+        assert sight.look(made.config)["stanza"]["status"]["code"] == 1, "there is a stanza already"
+        assert [word for word in made.begin() if word.startswith("pgbackrest")] == ["pgbackrest stanza-create"]
+        assert pitr.begin(made.config) == [], "a second run changed something"
+        made.server.sql("create table menu as select i, repeat('x', 100) from generate_series(1, 100) i", "vacuum freeze menu", database="shop")
+        made.back_up()
+        stop = threading.Event()
+
+        def take_orders() -> None:
+            with made.server.connect("shop") as connection:
+                while not stop.wait(0.003):
+                    connection.execute("insert into orders (tenant, amount_minor) select 1 + i % 10, 5 from generate_series(1, 3) i")
+
+        load = threading.Thread(target=take_orders)
+        load.start()
+        try:
+            made.back_up()
+        finally:
+            stop.set()
+            load.join()
+        made.server.sql("insert into orders (tenant, amount_minor, note) values (1, 77, 'after the backup')", database="shop")
+        yield made
+
+
+@pytest.fixture
+def fetched(shop: Archived) -> t.Iterator[tuple[pathlib.Path, Result]]:
+    """The newest backup as the drill fetches it."""
+    home = shop.home / "drill"
+    shop.own(home)
+    shop.own(home / "backup")
+    shop.own(home / "work")
+    known = pitr.stored(shop.config)
+    told = pitr.fetch({"config": shop.config, "snapshot": known["newest"]["snapshot"], "target": str(home / "backup")})
+    yield home, {**known, **told}
+    shutil.rmtree(home)
+
+
+def rehearse(home: pathlib.Path, **more: t.Any) -> Result:
+    if USER:
+        for folder, _folders, names in os.walk(home):
+            for name in (".", *names):
+                shutil.chown(pathlib.Path(folder) / name, USER)
+    plan = {"home": str(home / "work"), "backup": str(home / "backup"), "jobs": 2, "settings": "tuned", "memory_mb": 512, "user": USER, "caged": False}
+    return cage.rehearse({**plan, **more}, physical.Physical)
+
+
+def told(result: Result) -> set[tuple[str, str]]:
+    assert result["verdict"] == "fail", result
+    assert all(one["code"] in drill_rules.CODES for one in result["told"])
+    return {(one["code"], one["name"]) for one in result["told"]}
+
+
+def test_the_second_backup_builds_on_the_first_and_all_is_encrypted(shop: Archived) -> None:
+    seen = sight.look(shop.config)
+    assert [one["type"] for one in seen["stanza"]["backup"]] == ["full", "incr"]
+    assert seen["stanza"]["cipher"] == "aes-256-cbc"
+    assert (seen["gaps"], seen["unknown_options"], seen["version"]) == ([], {}, pgbackrest.version(shop.config))
+    assert seen["live"]["system_identifier"] == str(seen["stanza"]["db"][0]["system-id"])
+    assert seen["live"]["settings"]["archive_command"] == seen["live"]["wanted"]["archive_command"]
+    assert seen["repositories"] == [{"key": "1", "type": "posix", "path": f"{shop.home}/repo", "cipher-type": "aes-256-cbc"}]
+    assert PASSPHRASE not in str(seen)
+    everything = b"".join(path.read_bytes() for path in (shop.home / "repo").rglob("*") if path.is_file())
+    assert b"PG_VERSION" not in everything
+
+
+def test_it_comes_back_exactly_as_of_the_manifest_and_then_to_the_last_commit(shop: Archived, fetched: tuple[pathlib.Path, Result]) -> None:
+    home, known = fetched
+    assert known["told"] == []
+    before = shop.server.value("select archived_count + failed_count from pg_stat_archiver")
+    result = rehearse(home, live_xmax=known["live_xmax"], started_at=1_800_000_000)
+    assert result["verdict"] == "pass", result
+    assert result["rows"] > 111, "there was no load"
+    assert result["missing"] >= 1, "what was never archived cannot have come back"
+    assert shop.server.value("select archived_count + failed_count from pg_stat_archiver") == before, "the copy archived"
+    assert set(result["phases"]) == {"check", "restore", "verify", "replay", "analyze", "structure"}
+    words = " ".join(" ".join(step["argv"]) for step in result["steps"])
+    for wanted in ("archive_command=/bin/false", "archive_mode=off", "listen_addresses=", "recovery_target_action=pause"):
+        assert wanted in words
+    assert "pgbackrest" not in words, "the copy reached for the repository"
+
+
+def test_once_archived_nothing_is_missing(shop: Archived) -> None:
+    shop.server.sql("select pg_switch_wal()")
+    home = shop.home / "drill"
+    shop.own(home)
+    shop.own(home / "backup")
+    shop.own(home / "work")
+    try:
+        shop.server.value("select 1 from pg_stat_archiver")
+        wait_until(lambda: shop.server.value("select count(*) from pg_ls_archive_statusdir() where name like '%.ready'") == 0)
+        known = pitr.stored(shop.config)
+        fetch = pitr.fetch({"config": shop.config, "snapshot": known["newest"]["snapshot"], "target": str(home / "backup")})
+        assert fetch["told"] == []
+        result = rehearse(home, live_xmax=known["live_xmax"], started_at=1_800_000_000)
+        assert (result["verdict"], result["missing"], result["at"][:4]) == ("pass", 0, "2027")
+    finally:
+        shutil.rmtree(home)
+
+
+def wait_until(done: t.Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _turn in range(200):
+        if done():
+            return
+        pause.wait(0.05)
+    raise AssertionError("it never came")
+
+
+class changed:
+    """A file of the repository is something else for the length of a ``with``."""
+
+    def __init__(self, path: pathlib.Path, content: bytes | None) -> None:
+        self.path, self.content = path, content
+
+    def __enter__(self) -> None:
+        self.was = self.path.read_bytes()
+        if self.content is None:
+            self.path.unlink()
+        else:
+            self.path.write_bytes(self.content)
+
+    def __exit__(self, *problem: object) -> None:
+        self.path.write_bytes(self.was)
+        if USER:
+            shutil.chown(self.path, USER)
+
+
+def bundle(shop: Archived) -> pathlib.Path:
+    return max((shop.home / "repo" / "backup").glob("golive/*/bundle/*"), key=lambda path: path.stat().st_size)
+
+
+def refetched(shop: Archived) -> Result:
+    home = shop.home / "again"
+    shop.own(home)
+    try:
+        return pitr.fetch({"config": shop.config, "snapshot": pitr.stored(shop.config)["newest"]["snapshot"], "target": str(home)})
+    finally:
+        shutil.rmtree(home)
+
+
+def zeroed(path: pathlib.Path, at: int) -> bytes:
+    raw = path.read_bytes()
+    return raw[:at] + bytes(64) + raw[at + 64 :]
+
+
+def test_a_bundle_that_is_corrupt_although_verify_ends_with_0(shop: Archived) -> None:
+    path = bundle(shop)
+    with changed(path, zeroed(path, 5000)):
+        assert {one["code"] for one in pgbackrest.verify(shop.config)} == {"bundle_corrupt"}
+        assert sight.look(shop.config)["stanza"]["status"]["code"] == 0, "info knows of it: then this test is not needed"
+        assert [one["code"] for one in refetched(shop)["told"]] == ["bundle_corrupt"]
+    assert pgbackrest.verify(shop.config) == []
+
+
+def test_a_bundle_that_is_gone(shop: Archived) -> None:
+    with changed(bundle(shop), None):
+        assert [one["code"] for one in refetched(shop)["told"]] == ["bundle_corrupt"]
+
+
+def segment(shop: Archived) -> pathlib.Path:
+    newest = max(sight.look(shop.config)["stanza"]["backup"], key=lambda one: one["timestamp"]["stop"])
+    return next((shop.home / "repo" / "archive").rglob(f"{newest['archive']['stop']}-*"))
+
+
+def test_wal_that_is_gone_which_verify_does_not_notice(shop: Archived) -> None:
+    path = segment(shop)
+    with changed(path, None):
+        assert pgbackrest.verify(shop.config) == [], "verify notices: then this test is not needed"
+        assert sight.look(shop.config)["gaps"] == [path.name[:24]]
+        assert [(one["code"], one["name"]) for one in refetched(shop)["told"]] == [("wal_missing", path.name[:24])]
+
+
+@pytest.mark.parametrize("place", [100, -2000])
+def test_wal_that_is_corrupt_which_nobody_but_us_looks_for(shop: Archived, place: int) -> None:
+    """Zeros are decrypted to noise. What can be unpacked all the same, archive-get hands out with return code 0."""
+    path = segment(shop)
+    with changed(path, zeroed(path, place if place > 0 else path.stat().st_size + place)):
+        found = refetched(shop)["told"]
+    assert [(one["code"], one["name"]) for one in found] == [("wal_corrupt", path.name[:24])]
+
+
+def test_a_passphrase_that_was_rotated(shop: Archived) -> None:
+    with changed(shop.home / "conf.d" / "secrets.conf", b"[global]\nrepo1-cipher-pass=another\n"):
+        seen = sight.look(shop.config)
+        assert seen["stanza"]["status"]["code"] == 99
+        with pytest.raises(pgbackrest.Refused) as caught:
+            pitr.take(shop.config, datetime.datetime.now(datetime.UTC))
+        assert caught.value.name == "password"
+
+
+def test_an_option_that_this_version_does_not_know_is_named(shop: Archived) -> None:
+    shop.write("conf.d/new.conf", "[global]\nrepo1-sftp-host=ops1\n")
+    try:
+        assert sight.look(shop.config)["unknown_options"] == {"repo1-sftp-host": "2.46"}
+        with pytest.raises(pgbackrest.Failed, match="repo1-sftp-host"):
+            pitr.begin(shop.config)
+    finally:
+        (shop.home / "conf.d" / "new.conf").unlink()
+
+
+def test_other_rows_in_the_manifest_are_told(shop: Archived, fetched: tuple[pathlib.Path, Result]) -> None:
+    home, _known = fetched
+    path = home / "backup" / files.MANIFEST
+    body = {key: value for key, value in files.read_manifest(home / "backup").items() if key != "seal"}
+    body["tables"]["public.tenants"]["hash"] = "0"
+    path.write_text(json.dumps({**body, "seal": files.seal(body)}))
+    assert told(rehearse(home)) == {("content_differs", "public.tenants")}
+
+
+def test_a_page_that_is_broken_in_the_copy(shop: Archived, fetched: tuple[pathlib.Path, Result]) -> None:
+    home, _known = fetched
+    path = home / "backup" / "pg" / str(shop.server.value("select pg_relation_filepath('menu')", "shop"))
+    raw = bytearray(path.read_bytes())
+    raw[8000] ^= 1
+    path.write_bytes(bytes(raw))
+    assert {code for code, _name in told(rehearse(home))} == {"page_broken"}
+
+
+def test_wal_that_ends_before_the_manifests_moment(shop: Archived, fetched: tuple[pathlib.Path, Result]) -> None:
+    home, _known = fetched
+    last = sorted((home / "backup" / "wal").iterdir())[1:]
+    for path in last:
+        path.unlink()
+    assert {code for code, _name in told(rehearse(home))} == {"wal_missing"}
+
+
+def test_the_live_data_directory_is_never_written_to(shop: Archived) -> None:
+    home = shop.home / "again"
+    shop.own(home)
+    (home / "pg").mkdir()
+    (home / "pg" / "something").touch()
+    with pytest.raises(FileExistsError):
+        pitr.fetch({"config": shop.config, "snapshot": pitr.stored(shop.config)["newest"]["snapshot"], "target": str(home)})
+    shutil.rmtree(home)
+
+
+def test_archiving_that_belongs_to_somebody_else_is_left_alone(shop: Archived) -> None:
+    ours = shop.server.value("select setting from pg_settings where name = 'archive_command'")
+    shop.server.sql("alter system set archive_command = 'wal-g wal-push %p'", "select pg_reload_conf()")
+    try:
+        wait_until(lambda: "wal-g" in shop.server.value("select setting from pg_settings where name = 'archive_command'"))
+        with pytest.raises(pgbackrest.Failed, match="wal-g"):
+            pitr.begin(shop.config)
+    finally:
+        shop.server.sql(f"alter system set archive_command = '{ours}'", "select pg_reload_conf()")
+
+
+def test_the_job_and_the_drill_ask_no_engine_what_it_is(shop: Archived) -> None:
+    assert engines.of(shop.config).copy is physical.Physical
+    assert engines.of({"config": shop.config}).fetch is pitr.fetch
+    assert engines.of({}).copy is cage.Copy
