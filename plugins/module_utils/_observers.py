@@ -4,7 +4,7 @@
 """An observer as the inventory says it: where an effect must be seen, exactly how often, and within what time. Pure: nothing is looked at here.
 
 See the inventory contract, section 3.2. Strict: a key that is not of the vocabulary is an error, and so is an observer that anything would satisfy.
-``_looks.py`` looks from the probe, ``_sql.py`` and ``_logs.py`` on the host that has what is looked at, ``_watch.py`` waits.
+``_looks.py`` looks from the probe, ``_sql.py`` on the host that has what is looked at, ``_watch.py`` waits.
 """
 
 from __future__ import annotations
