@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the resto.golive authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The WebSocket observer against a real server over TLS that lets in only who is logged in: what it hears, what it misses, what it says when it cannot listen."""
+"""The WebSocket observer against a real server over TLS that lets in only who is logged in: what it hears and misses, and what it says when it cannot."""
 
 from __future__ import annotations
 
