@@ -113,9 +113,10 @@ class Check:
       last, when all hosts are done, and by itself.
     * ``runs_as``: OS user that the work needs (``root``, ``postgres``); empty: whoever the module runs as.
     * ``timeout_s``: deadline of one target, in seconds. ``proven_by``: ``each`` or ``staging``.
-    * ``options``: argument spec entries with five keys more: ``widest`` (``item``, ``section`` or ``all``: the widest variable that may supply it) or
+    * ``options``: argument spec entries with six keys more: ``widest`` (``item``, ``section`` or ``all``: the widest variable that may supply it) or
       ``variable`` (the one variable of the whole system or of another section that supplies it), ``secret`` (the value is a name in the store, resolved by
-      the control node), ``secrets`` (where such names are inside a dictionary: ``("*.password",)``), ``example`` (the lines to paste when it is missing).
+      the control node), ``secrets`` (where such names are inside a dictionary: ``("*.password",)``), ``example`` (the lines to paste when it is missing),
+      ``required_with`` (``{another option: the values with which this one must be declared}``).
     """
 
     name: t.ClassVar[str]

@@ -12,7 +12,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.resto.golive.plugins.module_utils._check import Check, Options
 
 #: Keys of an option that argument specs do not know.
-OUR_KEYS = frozenset({"widest", "variable", "secret", "secrets", "example"})
+OUR_KEYS = frozenset({"widest", "variable", "secret", "secrets", "example", "required_with"})
 
 #: Options that every check's own module has besides those of its class.
 COMMON_SPEC: dict[str, dict[str, t.Any]] = {
@@ -46,6 +46,16 @@ def validated(check: type[Check], raw: Options) -> dict[str, t.Any]:
     if result.error_messages:
         raise BadOptions("; ".join(result.error_messages))
     return t.cast("dict[str, t.Any]", result.validated_parameters)
+
+
+def missing_options(check: type[Check], raw: Options) -> list[str]:
+    """Return the options that must be declared and are not: ``required`` always, ``required_with`` where another option has one of the values named."""
+    return [name for name, option in check.options.items() if raw.get(name) in (None, "", [], {}) and _wanted(check, option, raw)]
+
+
+def _wanted(check: type[Check], option: t.Mapping[str, t.Any], raw: Options) -> bool:
+    when: t.Mapping[str, t.Collection[str]] = option.get("required_with", {})
+    return bool(option.get("required")) or any((raw.get(name) or check.options[name].get("default")) in values for name, values in when.items())
 
 
 def secret_options(check: type[Check]) -> list[str]:

@@ -13,7 +13,8 @@ version_added: 0.1.0
 description:
   - Looks at the systemd timer and service (or the crontab) that start the backup, and judges them by what is declared. It is on, comes with the host, makes
     up for runs that were missed while the host was off, has a low priority, does not run as root, and tells somebody when it fails.
-  - The longest time between two runs of the schedule is held against the RPO that is promised.
+  - The longest time between two runs of the schedule is held against the RPO that is promised. With V(pgbackrest) it is the archived WAL that keeps it.
+  - With V(external) and V(managed) nothing of the schedule can be seen here; the times between the last eight backups are held against the RPO.
 extends_documentation_fragment:
   - resto.golive.check
 author:
@@ -31,13 +32,22 @@ options:
     default: timer
   schedule:
     description:
-      - When, as in a crontab, in the host's zone. Key C(full). Variable C(postgres_backups_schedule).
+      - When, as in a crontab, in the host's zone. Keys C(full) and, with V(pgbackrest), C(differential) and C(incremental). Variable
+        C(postgres_backups_schedule).
       - A schedule that restricts both the day and the weekday is refused, because cron and systemd understand it differently.
     type: dict
     default: {full: "0 * * * *"}
   rpo_minutes:
-    description: How many minutes of orders may be lost at most. Variable C(postgres_backups_rpo_minutes). Default 60 with V(dump).
+    description: How many minutes of orders may be lost at most. Variable C(postgres_backups_rpo_minutes). Default 60, with V(pgbackrest) 15.
     type: float
+  report:
+    description:
+      - Where the list of backups is that somebody else makes, newest first or not. Variable C(postgres_backups_report). Needed with V(external) and V(managed).
+      - C(command) (argument list, run as the user C(as), default C(nobody)) prints JSON; or C(http) (C("GET https://…")), with C(token), a name in the secret
+        store, as a bearer token.
+      - C(list), C(id), C(at), C(bytes), C(encrypted) and C(place) are JSON pointers. C(list) leads to the list (default the whole answer), the others start at
+        an entry (default C(/id) and C(/at)). C(at) is RFC 3339 or seconds since the epoch. What is not declared is not known, and reads C(error).
+    type: dict
 """
 
 EXAMPLES = r"""

@@ -16,10 +16,12 @@ description:
   - The age is held against the RPO that is promised, and the RPO against the engine. A dump cannot hold less than an hour.
   - With O(fix=true) gives the job its secrets (files that only its user reads), its least-privilege role (C(BYPASSRLS), never a superuser) and its
     repository. The job itself and its schedule are set up by the role C(resto.golive.postgres).
-  - Only the engine V(dump) is looked into so far; the others read C(error).
+  - With the engine V(pgbackrest) looks at its backups, at gaps in the archived WAL (which its own C(verify) does not notice), at how the server archives,
+    at encryption, and at options that the installed version does not know.
+  - With V(external) and V(managed) judges age, size, encryption and place by the word of O(report). What that does not say reads C(error).
 requirements:
   - psycopg >= 3.1 (Debian package C(python3-psycopg))
-  - restic >= 0.14
+  - restic >= 0.14, or pgBackRest >= 2.45
 extends_documentation_fragment:
   - resto.golive.check
 author:
@@ -34,15 +36,13 @@ options:
     description:
       - Where the second copy is. Variable C(postgres_backups_repository).
       - A path is one on the first host of the group C(backup_store); else a repository as restic names it, such as C(sftp:USER@HOST:/PATH) or
-        C(s3:https://HOST/BUCKET).
+        C(s3:https://HOST/BUCKET). Needed with V(dump) and V(pgbackrest).
     type: str
-    required: true
   repository_password:
     description:
       - Password that the repository is encrypted with. Variable C(postgres_backups_repository_password), whose value is a name in the secret store.
-      - Who loses it loses every backup, so it must not be on the database's host alone.
+      - Who loses it loses every backup, so it must not be on the database's host alone. Needed with V(dump) and V(pgbackrest).
     type: str
-    required: true
   access_key:
     description: Access key of an S3 repository. Variable C(postgres_backups_access_key), whose value is a name in the secret store.
     type: str
@@ -55,13 +55,21 @@ options:
     default: /var/backups/golive
   rpo_minutes:
     description:
-      - How many minutes of orders may be lost at most. Variable C(postgres_backups_rpo_minutes). Default 60 with V(dump).
+      - How many minutes of orders may be lost at most. Variable C(postgres_backups_rpo_minutes). Default 60, with V(pgbackrest) 15.
       - Older than 1.2 times this warns, older than twice fails.
     type: float
   size_share_min:
     description: The least size, as a share of the median of the seven runs before. Variable C(postgres_backups_size_share_min).
     type: float
     default: 0.5
+  report:
+    description:
+      - Where the list of backups is that somebody else makes, newest first or not. Variable C(postgres_backups_report). Needed with V(external) and V(managed).
+      - C(command) (argument list, run as the user C(as), default C(nobody)) prints JSON; or C(http) (C("GET https://…")), with C(token), a name in the secret
+        store, as a bearer token.
+      - C(list), C(id), C(at), C(bytes), C(encrypted) and C(place) are JSON pointers. C(list) leads to the list (default the whole answer), the others start at
+        an entry (default C(/id) and C(/at)). C(at) is RFC 3339 or seconds since the epoch. What is not declared is not known, and reads C(error).
+    type: dict
 """
 
 EXAMPLES = r"""

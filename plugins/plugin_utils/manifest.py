@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Check
 from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
-from ansible_collections.resto.golive.plugins.module_utils._options import BadOptions, validated
+from ansible_collections.resto.golive.plugins.module_utils._options import BadOptions, missing_options, validated
 from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, signatures
 from ansible_collections.resto.golive.plugins.plugin_utils.catalogue import Item
 from ansible_collections.resto.golive.plugins.plugin_utils.variables import MISSING, BrokenVariable, HostVariables, owner, resolve
@@ -77,7 +77,7 @@ def entry(check: type[Check], item: Item, host: str, inventory: Inventory, *, ow
         raw = resolve(check, item, variables)
     except BrokenVariable as broken:
         return Entry(check, item, host, {}, [], _problem("common.broken_variable", variable=broken.name, message=broken.message))
-    missing = [option for option, declared in check.options.items() if declared.get("required") and raw.get(option) in (None, "", [], {})]
+    missing = missing_options(check, raw)
     if missing:
         example = "\n".join(str(check.options[option].get("example", option)) for option in missing)
         return Entry(check, item, host, raw, [], _problem("verdict.undeclared", example=example))

@@ -8,18 +8,13 @@ Here: what is asked, what is seen, and what is mended. How it is judged: ``backu
 
 from __future__ import annotations
 
-import json
-import os
-import pathlib
-import shutil
 import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils import _ship
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Check, Context, Json, Options
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_rules
-
-CONFIG = pathlib.Path("/etc/golive/backup.json")
-USER = "golive_backup"
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_engines, backup_rules
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_host import CONFIG, USER, access, holds, read_config, secret_files, write
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_report import REPORT
 
 ENGINE: dict[str, t.Any] = {
     "type": "str",
@@ -42,30 +37,31 @@ class PostgresBackup(Check):
         "engine": ENGINE,
         "repository": {
             "type": "str",
-            "required": True,
+            "required_with": {"engine": ["dump", "pgbackrest"]},
             "example": "postgres_backups_repository: /srv/backup   # on the backup_store host, or sftp:USER@HOST:/PATH, s3:https://…",
         },
         "repository_password": {
             "type": "str",
             "secret": True,
-            "required": True,
+            "required_with": {"engine": ["dump", "pgbackrest"]},
             "example": 'postgres_backups_repository_password: "backup#RESTIC_PASSWORD"',
         },
         "access_key": {"type": "str", "secret": True, "example": 'postgres_backups_access_key: "backup#AWS_ACCESS_KEY_ID"'},
         "secret_key": {"type": "str", "secret": True, "example": 'postgres_backups_secret_key: "backup#AWS_SECRET_ACCESS_KEY"'},
         "directory": {"type": "str", "default": "/var/backups/golive", "example": "postgres_backups_directory: /var/backups/golive"},
         "rpo_minutes": {"type": "float", "example": "postgres_backups_rpo_minutes: 60"},
+        "report": REPORT,
         "size_share_min": {"type": "float", "default": 0.5, "example": "postgres_backups_size_share_min: 0.5"},
     }
 
     def observe(self, ctx: Context) -> dict[str, Json]:
         if ctx.options["engine"] != "dump":
-            raise CannotKnow("postgres_backup.engine_not_yet", engine=ctx.options["engine"])
+            return backup_engines.observe(ctx)
         config = read_config()
         if config is None:
             return {"installed": False}
         seen = _ship.ask(ctx, USER, "look", str(CONFIG))
-        missing = _access(ctx, config, "missing")
+        missing = access(ctx, config, "missing")
         place = config.get("offsite") or {}
         return {
             **seen,
@@ -73,23 +69,25 @@ class PostgresBackup(Check):
             "outdated": _ship.outdated(),
             "access_missing": missing,
             "repository": place.get("repository", ""),
-            "password_current": all(_holds(path, content) for path, content in _secret_files(config, ctx.secrets).items()),
+            "password_current": all(holds(path, content) for path, content in secret_files(config, ctx.secrets).items()),
         }
 
     def judge(self, seen: dict[str, Json], options: Options) -> list[Assertion]:
-        return backup_rules.judge(seen, options)
+        return backup_engines.judge(seen, options) if "engine" in seen else backup_rules.judge(seen, options)
 
     def remediate(self, ctx: Context, seen: dict[str, Json]) -> list[str]:
         """Give the job its secrets, its role and its repository. The program, its configuration and its schedule are the role's; so is its first run."""
+        if "engine" in seen:
+            return backup_engines.remediate(ctx, seen)
         config = read_config()
         if config is None:
             return []
         changes = []
-        for path, content in _secret_files(config, ctx.secrets).items():
-            if not _holds(path, content):
-                _write(path, content)
+        for path, content in secret_files(config, ctx.secrets).items():
+            if not holds(path, content):
+                write(path, content, USER)
                 changes.append(f"wrote {path}")
-        changes += _access(ctx, config, "grant")
+        changes += access(ctx, config, "grant")
         if config.get("offsite"):
             told = _ship.ask(ctx, USER, "begin", str(CONFIG))
             if "failed" in told:
@@ -98,52 +96,3 @@ class PostgresBackup(Check):
                 )
             changes += ["restic init"] if told["made"] else []
         return changes
-
-
-def read_config() -> dict[str, Json] | None:
-    """Return the job's configuration, or None where the role has not been."""
-    try:
-        return t.cast("dict[str, Json]", json.loads(CONFIG.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as problem:
-        raise CannotKnow("postgres_backup.config_unreadable", path=str(CONFIG), message=str(problem)) from None
-
-
-def _access(ctx: Context, config: t.Mapping[str, Json], what: str) -> list[str]:
-    """Return the statements that the job's role lacks. Over TCP it is the team's role, and its sight is judged by what it sees."""
-    if not str(config["connection"]["host"]).startswith("/"):
-        return []
-    told = _ship.ask(ctx, "postgres", what, str(CONFIG))
-    if "failed" in told:
-        raise CannotKnow("postgres_backup.server_refused", why=told["why"])
-    return list(told["statements"])
-
-
-def _secret_files(config: t.Mapping[str, Json], secrets: t.Mapping[str, str]) -> dict[pathlib.Path, str]:
-    """Return what the job's secret files hold, by their paths."""
-    place = config.get("offsite") or {}
-    found = {}
-    if place.get("password_file") and secrets.get("repository_password"):
-        found[pathlib.Path(place["password_file"])] = secrets["repository_password"]
-    if place.get("environment_file") and secrets.get("access_key"):
-        lines = {"AWS_ACCESS_KEY_ID": secrets["access_key"], "AWS_SECRET_ACCESS_KEY": secrets.get("secret_key", "")}
-        found[pathlib.Path(place["environment_file"])] = "".join(f"{name}={value}\n" for name, value in lines.items())
-    return found
-
-
-def _holds(path: pathlib.Path, content: str) -> bool:
-    try:
-        return path.read_text(encoding="utf-8") == content and path.stat().st_mode & 0o077 == 0
-    except OSError:
-        return False
-
-
-def _write(path: pathlib.Path, content: str) -> None:
-    """Write a file that only the job's user may read, before anything is in it."""
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w") as handle:
-        handle.write(content)
-    shutil.chown(fresh, USER, USER)
-    os.replace(fresh, path)

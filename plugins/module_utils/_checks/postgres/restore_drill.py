@@ -23,7 +23,7 @@ import typing as t
 from ansible_collections.resto.golive.plugins.module_utils import _ship
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Check, Context, Json, Options
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_metrics, drill_rules
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_backup import CONFIG, USER, read_config
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_host import CONFIG, USER, read_config
 
 DRILL_USER = "golive_drill"
 
