@@ -42,7 +42,7 @@ insert into tenants values ('test-a', true);
 
 
 class Shop:
-    """A shop whose webhook makes an order at once. `dedupe` and `answers` are what a test breaks; it hangs in what `hangs_in` names until `hold` lets it go on."""
+    """A shop whose webhook makes an order at once. `dedupe` and `answers` are what a test breaks; it hangs where `hangs_in` says until `hold` is set."""
 
     def __init__(self, database: databases.Postgres) -> None:
         self.database = database
