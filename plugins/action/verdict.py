@@ -80,7 +80,7 @@ class ActionModule(ActionBase):
         rows = [row for one in sealed for row in one.rows] + (current.rows if self._task.check_mode else [])
         observations = [row for row in rows if row["row"] == "observation"]
         hosts = {row["host"]: row for row in current.rows if row["row"] == "host"}
-        facts = Facts.of(hosts)
+        facts = Facts.of(hosts, run.path.name)
         problems = [Reason(problem.code, problem.params) for problem in broken] + self._problems(run, hosts, variables)
         if run.environment.startswith("prod"):
             observations += self._from_staging(run, observations, facts, variables)
@@ -123,7 +123,11 @@ class ActionModule(ActionBase):
     @staticmethod
     def _problems(run: CurrentRun, hosts: dict[str, dict[str, t.Any]], variables: dict[str, t.Any]) -> list[Reason]:
         """What is wrong with this run as a whole."""
-        found = [Reason("verdict.host_down", row["reason"]["params"]) for row in hosts.values() if row["state"] == "down"]
+        down = {name: row for name, row in hosts.items() if row["state"] == "down"}
+        found = [Reason("verdict.host_down", row["reason"]["params"]) for row in down.values()]
+        # Ansible takes a host on which a task failed out of all later plays; whatever it had still to tell, older evidence must not tell for it.
+        lost = set(variables["ansible_play_hosts_all"]) - set(variables["ansible_play_hosts"]) - set(down)
+        found += [Reason("verdict.host_lost", {"host": host}) for host in sorted(lost)]
         if not [host for host in variables["groups"].get("all", ()) if host != manifest.CONTROL]:
             found.append(Reason("verdict.empty_inventory"))
         if run.environment == "unknown":

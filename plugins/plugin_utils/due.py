@@ -19,7 +19,7 @@ def only_due(entries: list[Entry], run: CurrentRun | None, variables: t.Mapping[
         return entries
     runs, _problems = ledger.load(engine.runs_directory(run.environment, variables), run.environment)
     newest = newest_by_key(row for sealed in runs for row in sealed.rows if row["row"] == "observation")
-    facts = Facts.of(engine.probed(variables))
+    facts = Facts.of(engine.probed(variables), run.path.name)
     return [entry for entry in entries if entry.problem or any(is_due(entry, kind, name, newest, facts) for kind, name in entry.targets)]
 
 

@@ -80,16 +80,17 @@ class Decision:
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What the probe saw in this run: the release that runs, each host's machine id."""
+    """What the probe saw in this run: the release that runs, each host's machine id; and the run's own id."""
 
     release: str | None = None
     machines: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    run: str = ""
 
     @classmethod
-    def of(cls, hosts: t.Mapping[str, t.Mapping[str, Json]]) -> Facts:
+    def of(cls, hosts: t.Mapping[str, t.Mapping[str, Json]], run: str = "") -> Facts:
         """Return the facts of *hosts*, the probe's rows by name. Hosts that run different releases have none in common."""
         releases = {row["release"] for row in hosts.values() if row.get("release")}
-        return cls(releases.pop() if len(releases) == 1 else None, {name: row["machine"] for name, row in hosts.items() if row.get("state") == "up"})
+        return cls(releases.pop() if len(releases) == 1 else None, {name: row["machine"] for name, row in hosts.items() if row.get("state") == "up"}, run)
 
 
 def key_of(row: t.Mapping[str, Json]) -> Key:
@@ -199,6 +200,8 @@ def stale(row: t.Mapping[str, Json], fields: t.Mapping[str, Json], seen: Observa
         return Reason("verdict.stale_machine", {"host": host})
     if fields["release_bound"] and seen["release"] != facts.release:
         return Reason("verdict.stale_release", {"was": seen["release"], "now": facts.release})
+    if fields["release_bound"] and facts.release is None and seen["run_id"] != facts.run:
+        return Reason("verdict.stale_release_unknown")
     return None
 
 

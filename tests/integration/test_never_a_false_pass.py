@@ -32,6 +32,12 @@ def test_no_inventory_at_all_stops_before_anything(project: Project) -> None:
     assert ran.report is None
 
 
+def test_no_inventory_is_no_go_under_the_user_s_own_settings_too(project: Project) -> None:
+    ran = project.play("playbooks/audit.yml", "-i", project.directory / "nope", "-e", "golive_owner=ana@comanda.example", without="unparsed_is_failed = True")
+    assert (ran.rc, ran.report["verdict"] if ran.report else None) == (2, "NO_GO"), ran.output
+    assert ran.problems() == {"verdict.empty_inventory", "verdict.environment_unknown"}
+
+
 def test_an_empty_inventory_is_no_go(project: Project) -> None:
     ran = audit(project, "all:\n  vars: {golive_owner: ana@comanda.example}\n")
     assert ran.rc == 2, ran.output
@@ -59,6 +65,13 @@ def test_all_hosts_dead_still_gets_a_verdict(project: Project) -> None:
     ran = audit(project, shop(redis={"a_dead": DEAD}))
     assert ran.rc == 2
     assert ran.state("redis.persistence") == "unknown"
+
+
+def test_a_host_lost_on_the_way_still_gets_a_verdict_and_blocks_it(project: Project) -> None:
+    broken = {**LOCAL, "ansible_become_password": "{{ lookup('ansible.builtin.file', '/no/such/file') }}"}
+    ran = audit(project, shop(redis={"r1": broken}))
+    assert (ran.rc, ran.report["verdict"] if ran.report else None) == (2, "NO_GO")
+    assert ran.problems() == {"verdict.host_lost"}
 
 
 def test_undeclared_is_not_run_with_the_lines_to_paste(project: Project) -> None:
@@ -113,13 +126,18 @@ def test_without_the_callback_the_verdict_is_the_same(project: Project) -> None:
     assert "NO-GO" in ran.output
 
 
-def test_a_waiver_from_the_command_line_or_by_its_owner_is_refused(project: Project) -> None:
-    people = "owner: ana@comanda.example, approver: ana@comanda.example"
-    waiver = f"{{item: redis.persistence, covers: [fail], reason: r, compensation: c, {people}, at: '2026-11-20', expires: '2026-12-20'}}"
-    content = shop(redis={"r1": LOCAL})
-    ran = audit(project, content, "-e", f"{{golive_waivers: [{waiver}]}}")
-    assert ran.rc == 2
-    assert ran.report is None or ran.report["verdict"] == "NO_GO"
+@pytest.mark.parametrize(
+    ("approver", "by_file", "said"), [("ana@comanda.example", True, "approver must be another person"), ("luis@comanda.example", False, "came with -e")]
+)
+def test_a_waiver_by_its_owner_or_from_the_command_line_is_refused(project: Project, approver: str, by_file: bool, said: str) -> None:
+    dates = "at: '2026-11-20', expires: '2026-12-20'"
+    waiver = f"{{item: redis.persistence, covers: [fail], reason: r, compensation: c, owner: ana@comanda.example, approver: {approver}, {dates}}}"
+    if by_file:
+        project.inventory("group_vars/all/90_decisions.yml", f"---\ngolive_waivers:\n  - {waiver}\n")
+    ran = audit(project, shop(redis={"r1": LOCAL}), *([] if by_file else ["-e", f"{{golive_waivers: [{waiver}]}}"]))
+    assert (ran.rc, ran.report) == (2, None)
+    assert said in ran.output
+    assert "1 mistakes" in ran.output
 
 
 def test_a_signature_that_is_not_committed_does_not_count(project: Project) -> None:

@@ -67,3 +67,10 @@ def test_what_the_verdict_would_not_take_is_due(changed: dict[str, str]) -> None
 def test_another_release_makes_due_what_is_bound_to_it(bound: bool) -> None:
     entry = drill(release_bound=bound)
     assert is_due(entry, seen(entry, release="v0")) is bound
+
+
+@pytest.mark.parametrize("bound", [True, False])
+def test_a_release_that_nobody_knows_makes_due_what_is_bound_to_one(bound: bool) -> None:
+    entry = drill(release_bound=bound)
+    newest = seen(entry, release=None, run_id="earlier")
+    assert due.is_due(entry, "host", "edge1", newest, Facts(None, {"edge1": "m1"}, "now")) is bound

@@ -96,6 +96,12 @@ def test_evidence_of_another_release_is_stale_where_it_is_bound_to_one() -> None
     assert state(decide(manifest(row(), release_bound=True), [old], NOW, facts=FACTS)) == (NO_GO, "stale", "verdict.stale_release")
 
 
+@pytest.mark.parametrize(("run", "found"), [("r", (GO, "pass", "c.said")), ("later", (NO_GO, "stale", "verdict.stale_release_unknown"))])
+def test_where_the_release_is_unknown_only_this_run_s_evidence_is_about_it(run: str, found: tuple[str, str, str]) -> None:
+    facts = Facts(None, FACTS.machines, run)
+    assert state(decide(manifest(row(), release_bound=True), [seen(release=None)], NOW, facts=facts)) == found
+
+
 @pytest.mark.parametrize(
     ("lacking", "code"),
     [
