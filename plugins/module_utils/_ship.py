@@ -40,6 +40,7 @@ if t.TYPE_CHECKING:  # Ansible packs what it reads here; nothing of it is import
         schema,
         sight,
         trial,
+        walls,
     )
 
 PACKAGE = "ansible_collections.resto.golive.plugins.module_utils._pgbackup"
@@ -66,6 +67,7 @@ MODULES = (
     "schema",
     "sight",
     "trial",
+    "walls",
 )
 
 #: The package's name on the host, installed by the role or in the zip.

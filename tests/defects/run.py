@@ -17,7 +17,7 @@ import typing as t
 
 from journal import Journal
 from running_lab import HERE, ROOT, RunningLab
-from trial import BadDefect, Defect, Trial, line, matrix, sick, together, tried
+from trial import BadDefect, Defect, Trial, drills_of, line, matrix, sick, together, tried
 
 sys.path.insert(0, str(ROOT / "collections"))
 
@@ -62,7 +62,7 @@ def main() -> None:
     with Journal.opened() as journal:
         lab = RunningLab(journal)
         lab.mend_what_was_left()
-        healthy = lab.look()
+        healthy = lab.look(drills=drills_of(defects))
         not_good = sick(defects, healthy)
         if not_good:
             sys.exit(f"not green before anything was broken: {', '.join(not_good)}. Mend the lab first: make demo")

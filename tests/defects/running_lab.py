@@ -15,11 +15,12 @@ import typing as t
 
 import yaml
 from journal import Journal
-from trial import Defect, States
+from trial import NO_DRILLS, Defect, Drills, States
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]
 PLAYBOOK = pathlib.Path(sys.executable).parent / "ansible-playbook"
+PLAYBOOKS = ROOT / "playbooks"
 LATEST = ROOT / "reports" / "staging" / "latest"
 
 
@@ -31,14 +32,14 @@ class RunningLab:
         self.looks = 0
         self.looking_s = 0.0
 
-    def look(self, items: t.Collection[str] = ()) -> States:
-        report = self.audit(items)
+    def look(self, items: t.Collection[str] = (), drills: Drills = NO_DRILLS) -> States:
+        report = self.audit(items, drills)
         return {item["id"]: item["state"] for item in report["items"]}
 
-    def audit(self, items: t.Collection[str] = ()) -> dict[str, t.Any]:
-        """Run the whole audit, or that of *items*, and return its report; one that did not finish is never mistaken for an earlier one."""
+    def audit(self, items: t.Collection[str] = (), drills: Drills = NO_DRILLS) -> dict[str, t.Any]:
+        """Run the whole audit, or that of *items*, with these drills in it, and return its report; one that did not finish is never taken for an old one."""
         before, started = LATEST.resolve(), time.monotonic()
-        output = play("playbooks/audit.yml", "-e", "golive_fail_on_no_go=false", *(["-t", ",".join(sorted(items))] if items else []))
+        output = tasks(drilled(drills), "-e", "golive_fail_on_no_go=false", *(["-t", ",".join(sorted(items))] if items else []))
         if LATEST.resolve() == before:
             sys.exit(f"{output}\nthe audit left no report")
         self.looks += 1
@@ -65,12 +66,30 @@ def _play(name: str, host: str, listed: list[dict[str, t.Any]]) -> dict[str, t.A
     return {"name": name, "hosts": host, "gather_facts": False, "any_errors_fatal": True, "vars": {"golive_defects": str(HERE)}, "tasks": listed}
 
 
-def tasks(plays: list[dict[str, t.Any]]) -> None:
+def drilled(drills: Drills) -> list[dict[str, t.Any]]:
+    """Return the audit that users run, with a play between its looking and its verdict in which each of *drills* acts, due or not."""
+    audit: list[dict[str, t.Any]] = yaml.safe_load((PLAYBOOKS / "audit.yml").read_text(encoding="utf-8"))
+    plays = [{**play, "ansible.builtin.import_playbook": str(PLAYBOOKS / play["ansible.builtin.import_playbook"])} for play in audit]
+    acts = [
+        {
+            "name": f"Run {drill}",
+            "hosts": group,
+            "gather_facts": False,
+            "become": True,
+            "tags": ["always"],
+            "tasks": [{"name": drill, f"resto.golive.{drill}": {}}],
+        }
+        for drill, group in drills.items()
+    ]
+    return [*plays[:-1], *acts, plays[-1]]
+
+
+def tasks(plays: list[dict[str, t.Any]], *arguments: str) -> str:
     (ROOT / ".cache").mkdir(exist_ok=True)
     with tempfile.NamedTemporaryFile("w", suffix=".yml", dir=ROOT / ".cache") as playbook:
         yaml.safe_dump(plays, playbook, sort_keys=False)
         playbook.flush()
-        play(playbook.name)
+        return play(playbook.name, *arguments)
 
 
 def play(*arguments: str) -> str:

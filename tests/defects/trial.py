@@ -19,11 +19,16 @@ import yaml
 
 States = dict[str, str]  # item: state
 Tasks = list[dict[str, t.Any]]
+Drills = t.Mapping[str, str]  # module: group of the hosts that it runs on
 
 GOOD = frozenset({"pass", "attested"})
 #: States that an item can turn to. ``waived`` and ``not_applicable`` are declared, never seen.
 TURNED = {"fail": "F", "warn": "W", "unknown": "U", "stale": "S", "pending": "P"}
 FIELDS = {"name": str, "host": str, "items": dict, "inject": list, "restore": list}
+OPTIONAL = {"drills": dict}
+
+
+NO_DRILLS: Drills = types.MappingProxyType({})
 
 
 class BadDefect(Exception):
@@ -32,7 +37,7 @@ class BadDefect(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Defect:
-    """``id`` is ``<item>/<file>``; ``items`` says which items must turn, and to what."""
+    """``id`` is ``<item>/<file>``; ``items`` says which items must turn, and to what; ``drills`` are the modules that see it, where no audit does."""
 
     id: str
     name: str
@@ -40,15 +45,18 @@ class Defect:
     items: States
     inject: Tasks
     restore: Tasks
+    drills: Drills = dataclasses.field(default_factory=dict)
 
     @classmethod
     def read(cls, path: pathlib.Path) -> Defect:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
         own = path.parent.name
         identity = f"{own}/{path.stem}"
-        if not isinstance(found, dict) or set(found) != set(FIELDS):
-            raise BadDefect(f"{identity}: needs {', '.join(FIELDS)}, and nothing else")
-        for field, kind in FIELDS.items():
+        if not isinstance(found, dict) or not set(FIELDS) <= set(found) <= FIELDS.keys() | OPTIONAL.keys():
+            raise BadDefect(f"{identity}: needs {', '.join(FIELDS)}, may have {', '.join(OPTIONAL)}, and nothing else")
+        for field, kind in (FIELDS | OPTIONAL).items():
+            if field not in found:
+                continue
             if not isinstance(found[field], kind) or not found[field]:
                 raise BadDefect(f"{identity}: {field} must be a {kind.__name__} that is not empty")
         if own not in found["items"]:
@@ -83,8 +91,8 @@ class Trial:
 class Lab(t.Protocol):
     """What a trial needs of the lab."""
 
-    def look(self, items: t.Collection[str] = ()) -> States:
-        """Return the state of every item: all looked at anew, or *items* only and the rest as known."""
+    def look(self, items: t.Collection[str] = (), drills: Drills = NO_DRILLS) -> States:
+        """Return the state of every item: all looked at anew, or *items* only and the rest as known; these drills act too."""
 
     def change(self, restore: t.Sequence[Defect] = (), inject: t.Sequence[Defect] = ()) -> None:
         """Mend some defects, then seed others."""
@@ -106,10 +114,14 @@ def misses(defect: Defect, healthy: States, turned: States) -> list[str]:
 
 def together(defects: t.Iterable[Defect], kin: t.Mapping[str, t.Collection[str]] = types.MappingProxyType({})) -> list[list[Defect]]:
     """Return *defects* in groups that can be in the lab at once, as few as can be had: no item is turned by two of a group, nor items that *kin* says are
-    seen in one act, whose later steps cannot be known when an earlier one broke."""
+    seen in one act, whose later steps cannot be known when an earlier one broke. What a drill sees rests on all of its section, so it has that to itself."""
+    defects = list(defects)
+    every = {item for defect in defects for item in defect.items}
     groups: list[tuple[set[str], list[Defect]]] = []
     for defect in sorted(defects, key=lambda one: (-len(one.items), one.id)):  # those that turn most are the hardest to place
         reach = {other for item in defect.items for other in (item, *kin.get(item, ()))}
+        if defect.drills:
+            reach |= {item for item in every if item.partition(".")[0] == defect.id.partition(".")[0]}
         taken, group = next((group for group in groups if not group[0] & reach), (set[str](), list[Defect]()))
         if not group:
             groups.append((taken, group))
@@ -132,15 +144,21 @@ def tried(groups: t.Iterable[t.Sequence[Defect]], lab: Lab, healthy: States) -> 
                 return
 
 
+def drills_of(defects: t.Iterable[Defect]) -> Drills:
+    """Return the drills that see *defects*. A drill's word stands until it acts again: it takes one to see a defect, and one to see that it is mended."""
+    return {drill: group for defect in defects for drill, group in defect.drills.items()}
+
+
 def _at_once(group: t.Sequence[Defect], lab: Lab, healthy: States) -> list[Trial]:
     """Seed *group*, look, mend, look again at what turned or should have, and return what each of it did. What none of it declares is each one's."""
     started = time.monotonic()
     lab.change(inject=group)
-    seen = changed(healthy, lab.look())
+    drills = drills_of(group)
+    seen = changed(healthy, lab.look(drills=drills))
     took = time.monotonic() - started
     declared = {item for defect in group for item in defect.items}
     lab.change(restore=group)
-    left = changed(healthy, lab.look(declared | set(seen)))
+    left = changed(healthy, lab.look(declared | set(seen), drills))
     trials = []
     for defect in group:
         others = declared - set(defect.items)

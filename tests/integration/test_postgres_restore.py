@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.resto.golive.plugins.module_utils._check import CannotKnow
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_rules, restore_drill
 from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
-from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, files, job
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, files, job, walls
 
 from .postgres_server import USER, Cluster, cluster, make_shop
 
@@ -93,11 +93,18 @@ def test_everything_comes_back_and_the_live_cluster_never_notices(server: Cluste
     assert str(server.sockets) not in words
 
 
-def test_a_cage_with_a_network_is_no_cage(fetched: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cage, "network", lambda: ["eth0"])
+def test_without_a_cage_no_copy_is_made(fetched: pathlib.Path) -> None:
     result = rehearse(fetched, caged=True)
     assert (result["verdict"], result["failed"]) == ("inconclusive", "cage")
+    assert "PrivateNetwork, RestrictAddressFamilies" in result["why"]
     assert not (fetched / "work" / "pg").exists()
+
+
+def test_what_a_cage_does_not_hold_is_not_claimed(fetched: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    standing = {"PrivateNetwork": False, "RestrictAddressFamilies": True, "User": True, "NoNewPrivileges": True, "PGDATA": True, "MemoryMax": False}
+    monkeypatch.setattr(walls, "held", lambda memory_mb: standing)
+    result = rehearse(fetched, caged=True)
+    assert (result["verdict"], result["walls"]) == ("pass", standing)
 
 
 def test_a_member_cut_short(fetched: pathlib.Path) -> None:
@@ -136,11 +143,22 @@ def test_rows_that_a_policy_hid(fetched: pathlib.Path) -> None:
     assert told(rehearse(fetched)) == {("partial_by_rls", "public.orders")}
 
 
-def test_another_collation(fetched: pathlib.Path) -> None:
-    resealed(fetched / "backup", lambda body: body["database"].update(collation_version="1.0"))
-    found = rehearse(fetched)
-    # C.UTF-8 has a version only where the C library gives it one.
-    assert found["verdict"] == "pass" or told(found) == {("collation_differs", "shop")}
+def test_another_collation(server: Cluster, tmp_path: pathlib.Path) -> None:
+    """ICU's collations carry a version; C.UTF-8 has none that could differ."""
+    server.sql("create database sorted owner shop_owner template template0 locale_provider icu icu_locale 'es'")
+    server.sql("create table dishes (name text primary key)", "insert into dishes values ('ñoquis'), ('nachos')", database="sorted")
+    connection = {"host": str(server.sockets), "port": 5432, "user": "golive_backup"}
+    line = job.back_up({"name": "db1", "database": "sorted", "directory": str(tmp_path), "connection": connection})
+    assert line["ok"], json.dumps(line)
+    home = server.home / "sorted"
+    try:
+        shutil.copytree(tmp_path / line["id"], home / "backup")
+        (home / "work").mkdir()
+        resealed(home / "backup", lambda body: body["database"].update(collation_version="1.0"))
+        assert told(rehearse(home)) == {("collation_differs", "sorted")}
+    finally:
+        shutil.rmtree(home)
+        server.sql("drop database sorted")
 
 
 def test_another_answer_schema_and_canary(fetched: pathlib.Path) -> None:
@@ -158,6 +176,13 @@ def test_no_server_of_that_version(fetched: pathlib.Path) -> None:
     result = rehearse(fetched)
     assert result["verdict"] == "inconclusive"
     assert "PostgreSQL 99" in result["why"]
+
+
+def test_an_extension_that_this_host_does_not_have(fetched: pathlib.Path) -> None:
+    resealed(fetched / "backup", lambda body: body["extensions"].update(postgis="3.3"))
+    result = rehearse(fetched)
+    assert (result["verdict"], result["failed"]) == ("inconclusive", "preflight")
+    assert "postgis" in result["why"]
 
 
 def test_the_live_cluster_itself_is_refused(fetched: pathlib.Path) -> None:
@@ -217,8 +242,9 @@ def test_two_drills_at_once(tmp_path: pathlib.Path) -> None:
     assert caught.value.code == "restore_drill.another_runs"
 
 
-MANIFEST = {"server_version": 150018, "restored_bytes": 10 << 30, "archive_bytes": 1 << 30}
-KNOWN = {"running_s": None, "newest": {"id": "20261124T130000Z-00000000", "snapshot": "x"}, "manifest": MANIFEST, "copies": 1}
+MANIFEST = {"server_version": 150018, "restored_bytes": 10 << 30, "archive_bytes": 1 << 30, "system_identifier": "1", "at": "2026-11-24T13:00:00+00:00"}
+NEWEST = {"id": "20261124T130000Z-00000000", "snapshot": "x", "system_identifier": "1"}
+KNOWN = {"running_s": None, "newest": NEWEST, "manifest": MANIFEST, "local_system": "1"}
 
 
 @pytest.mark.parametrize(
@@ -227,13 +253,15 @@ KNOWN = {"running_s": None, "newest": {"id": "20261124T130000Z-00000000", "snaps
         ({"running_s": 30.0}, "backup_running"),
         ({"newest": None}, "nothing_stored"),
         ({"manifest": None}, "no_manifest"),
+        ({"manifest": {"at": "x"}}, "no_manifest"),
+        ({"local_system": "2"}, "other_cluster"),
         ({"failed": "offsite", "why": "x"}, "offsite_refused"),
         ({"manifest": {**MANIFEST, "restored_bytes": 1 << 60}}, "no_room"),
     ],
 )
 def test_what_keeps_a_drill_from_beginning(tmp_path: pathlib.Path, change: Result, code: str) -> None:
     with pytest.raises(CannotKnow) as caught:
-        restore_drill._preflight({**KNOWN, **change}, 0.0, tmp_path)
+        restore_drill._preflight({**KNOWN, **change}, tmp_path)
     assert caught.value.code == f"restore_drill.{code}"
     assert not list(tmp_path.iterdir())
 
@@ -241,5 +269,5 @@ def test_what_keeps_a_drill_from_beginning(tmp_path: pathlib.Path, change: Resul
 def test_a_server_of_another_version_stops_it(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(CannotKnow) as caught:
-        restore_drill._preflight({**KNOWN, "manifest": {**MANIFEST, "server_version": 990000}}, 0.0, tmp_path)
+        restore_drill._preflight({**KNOWN, "manifest": {**MANIFEST, "server_version": 990000}}, tmp_path)
     assert caught.value.code == "restore_drill.wrong_major"

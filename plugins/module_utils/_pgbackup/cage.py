@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The restored copy: inside the cage, a cluster of its own is made from the fetched backup, held against its manifest, and ended. Never asks for the live one.
 
-The caller gives it a directory, an OS user without rights, and no network; this program first makes sure that the network is really not there.
+The caller gives it a directory, an OS user without rights, and no network; this program first makes sure that it is really shut in (:mod:`walls`).
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import typing as t
 
 import psycopg
 
-from . import files, manifest, programs
+from . import files, manifest, programs, walls
 from .programs import Failed
 
 Json = t.Any
@@ -66,14 +65,15 @@ class Wrong(Exception):
         self.told = told
 
 
-def network() -> list[str]:
-    """Return the ways out that this process has: none in a cage."""
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM):
-            pass
-    except OSError:
-        return []  # the kernel refuses the very socket (seccomp)
-    return [name for _index, name in socket.if_nameindex() if name != "lo"]
+def shut(plan: Plan) -> walls.Walls:
+    """Return which walls stand around this program; a test without a cage says so in its plan. Raises :class:`Failed` where a copy must not be made."""
+    if not plan.get("caged", True):
+        return {}
+    seen = walls.held(int(plan["memory_mb"]))
+    gaps = walls.gaps(seen)
+    if gaps:
+        raise Failed("cage", f"the cage is open, without {', '.join(gaps)}")
+    return seen
 
 
 class Copy:
@@ -185,7 +185,8 @@ class Copy:
         while time.monotonic() < end:
             if self.server.poll() is not None:
                 raise self._fell((self.home / "server.log").read_text(errors="replace"))
-            with contextlib.suppress(psycopg.OperationalError), self._connect("postgres"):
+            with contextlib.suppress(psycopg.OperationalError), self._connect("postgres") as session:
+                self._isolated(session)
                 return
             time.sleep(0.05)
         raise Failed("start", f"the copy did not take connections within {self.start_s:g} s")
@@ -193,6 +194,18 @@ class Copy:
     def _fell(self, log: str) -> Exception:
         """What it means that the server ended by itself."""
         return Failed("start", programs.last_words(log))
+
+    def _isolated(self, session: psycopg.Connection[t.Any]) -> None:
+        """What isolates the copy is in force, and it has the extensions that the backup needs: both asked of the running copy, not of what was given."""
+        settings = {one["name"]: one["setting"] for one in manifest.rows(session, "select name, setting from pg_settings")}
+        there = {one["name"] for one in manifest.rows(session, "select name from pg_available_extensions")}
+        # The server shows no archive_command where archive_mode is off.
+        other = [f"{name}={settings.get(name)}" for name, value in ISOLATED.items() if name != "archive_command" and settings.get(name) != value]
+        if other:
+            raise Failed("start", f"the copy is not isolated: {', '.join(other)}")
+        missing = sorted(set(self.made["extensions"]) - there)
+        if missing:
+            raise Failed("preflight", f"extensions that the backup needs are not on this host: {', '.join(missing)}")
 
     def _connect(self, database: str) -> psycopg.Connection[t.Any]:
         """Return a session with the copy, and with nothing else: name, data directory and socket must all be ours."""
@@ -309,16 +322,15 @@ class Copy:
 
 
 def rehearse(plan: Plan, kind: type[Copy] = Copy) -> dict[str, Json]:
-    """Return what came of it: ``verdict`` is pass, fail or inconclusive, with ``told`` or ``failed`` and ``why``."""
-    out = network()
-    if out and plan.get("caged", True):
-        return {"verdict": "inconclusive", "failed": "cage", "why": f"the cage has a network: {', '.join(out)}", "phases": {}, "steps": []}
-    copy = kind(plan)
+    """Return what came of it: ``verdict`` is pass, fail or inconclusive, with ``told`` or ``failed`` and ``why``; ``walls`` is what shut the copy in."""
+    copy, standing = kind(plan), walls.Walls()
     try:
-        return {"verdict": "pass", "told": [], **copy.rehearse()}
+        standing = shut(plan)
+        came = {"verdict": "pass", "told": [], **copy.rehearse()}
     except Wrong as wrong:
-        return {"verdict": "fail", "told": wrong.told, "phases": copy.phases, "steps": copy.steps}
+        came = {"verdict": "fail", "told": wrong.told}
     except Failed as problem:
-        return {"verdict": "inconclusive", "failed": problem.phase, "why": str(problem), "phases": copy.phases, "steps": copy.steps}
+        came = {"verdict": "inconclusive", "failed": problem.phase, "why": str(problem)}
     except (psycopg.Error, OSError) as problem:
-        return {"verdict": "inconclusive", "failed": "verify", "why": programs.last_words(str(problem)), "phases": copy.phases, "steps": copy.steps}
+        came = {"verdict": "inconclusive", "failed": "verify", "why": programs.last_words(str(problem))}
+    return {"phases": copy.phases, "steps": copy.steps, "walls": standing, **came}

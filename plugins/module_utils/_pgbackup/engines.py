@@ -10,7 +10,7 @@ import datetime
 import pathlib
 import typing as t
 
-from . import cage, dump, look, offsite, physical, pitr, sight
+from . import cage, dump, files, look, offsite, physical, pitr, retain, sight
 
 Json = t.Any
 Config = t.Mapping[str, Json]
@@ -31,10 +31,17 @@ class Engine:
 
 
 def _stored(config: Config) -> dict[str, Json]:
-    running = look.running(pathlib.Path(config["directory"]))
+    """``local_system`` is the identifier of the cluster that the job backs up, as its newest local copy has it: the live one is asked for nothing."""
+    directory = pathlib.Path(config["directory"])
+    running, here = look.running(directory), files.listed(directory)
     copies = offsite.stored(config)
     newest = copies[0] if copies else None
-    return {"running_s": running, "newest": newest, "manifest": offsite.manifest_of(config, newest["snapshot"]) if newest else None, "copies": len(copies)}
+    return {
+        "running_s": running,
+        "newest": newest,
+        "manifest": offsite.manifest_of(config, newest["snapshot"]) if newest else None,
+        "local_system": retain.system_of(directory / here[0]) if here else "",
+    }
 
 
 ENGINES = {

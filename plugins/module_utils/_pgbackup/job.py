@@ -159,6 +159,13 @@ def answer(ask: t.Callable[[], Json]) -> int:
     return 0
 
 
+def verified(order: t.Mapping[str, Json]) -> dict[str, Json]:
+    """Write down that a drill brought the copy ``order["id"]`` back."""
+    at = datetime.datetime.fromtimestamp(order["at"], datetime.UTC)
+    retain.mark_verified(order["config"], order["id"], at)
+    return {"id": order["id"]}
+
+
 DO: dict[str, t.Callable[[t.Mapping[str, Json]], int]] = {
     "run": run,
     "look": lambda config: answer(lambda: engines.of(config).look(config)),
@@ -169,6 +176,7 @@ DO: dict[str, t.Callable[[t.Mapping[str, Json]], int]] = {
     "cage": lambda plan: answer(lambda: cage.rehearse(plan, engines.of(plan).copy)),
     "plan": lambda config: answer(lambda: retain.told(config, datetime.datetime.now(datetime.UTC))),
     "force-retain": lambda config: answer(lambda: force(config)),
+    "verified": lambda order: answer(lambda: verified(order)),
     "trial": lambda plan: answer(lambda: trial.run(plan)),
     "grant": lambda config: answer(lambda: {"statements": access.settle(config, apply=True)}),
 }

@@ -32,6 +32,11 @@ COMPLAINTS: tuple[tuple[str, str], ...] = (
     ("unable to create lock", "locked"),
     ("repository is already locked", "locked"),
     ("no space left", "full"),
+    # What is stored is not what was written: a pack, its index, or a piece of it.
+    ("ciphertext verification failed", "damaged"),
+    ("invalid data returned", "damaged"),
+    ("not found in repository", "damaged"),
+    ("not found in index", "damaged"),
 )
 
 

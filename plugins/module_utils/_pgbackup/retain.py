@@ -62,10 +62,11 @@ def _names(config: t.Mapping[str, Json]) -> dict[str, str]:
     if config.get("offsite"):
         return {str(one["id"]): str(one["system_identifier"]) for one in offsite.stored(config)}
     directory = pathlib.Path(config["directory"])
-    return {name: _system(directory / name) for name in files.listed(directory)}
+    return {name: system_of(directory / name) for name in files.listed(directory)}
 
 
-def _system(folder: pathlib.Path) -> str:
+def system_of(folder: pathlib.Path) -> str:
+    """Return the identifier of the cluster whose backup is in *folder*, or an empty one where its manifest does not say."""
     try:
         return str(files.read_manifest(folder)["system_identifier"])
     except (OSError, ValueError, KeyError):

@@ -81,12 +81,9 @@ class Trial(cage.Copy):
 
 def run(plan: cage.Plan) -> dict[str, Json]:
     """Return ``{steps_tried, untried, phases}``, or ``{failed, why}`` where it could not be tried."""
-    out = cage.network()
-    if out and plan.get("caged", True):
-        return {"failed": "cage", "why": f"the cage has a network: {', '.join(out)}"}
-    copy = Trial(plan)
     try:
-        return copy.rehearse()
+        cage.shut(plan)
+        return Trial(plan).rehearse()
     except Wrong as wrong:
         return {"failed": "backup", "why": f"{wrong.told[0]['code']} {wrong.told[0]['name']}"}
     except Failed as problem:

@@ -43,6 +43,17 @@ def test_what_is_about_to_be_broken_is_written_down_first(tmp_path: pathlib.Path
     assert at_that_time == [["a.one/x"], ["a.one/x", "b.two/x"], ["b.two/x"]]
 
 
+def test_the_audit_runs_the_drills_that_it_is_told_before_its_verdict() -> None:
+    made = running_lab.drilled({"a_drill": "postgres"})
+    assert [pathlib.Path(play.get("ansible.builtin.import_playbook", "")).stem or list(play["tasks"][0])[1] for play in made] == [
+        "preflight",
+        "observe",
+        "resto.golive.a_drill",
+        "decide",
+    ]
+    assert made[2]["hosts"] == "postgres"
+
+
 def test_the_next_start_mends_what_a_killed_runner_left(tmp_path: pathlib.Path, played: list[list[t.Any]]) -> None:
     Journal(tmp_path / "defects.json").note(ONE, TWO)  # killed between mending one and seeding two
     with Journal.opened(tmp_path / "defects.json") as journal:

@@ -16,9 +16,9 @@ import yaml
 DEFECTS = pathlib.Path(__file__).parents[2] / "defects"
 sys.path.insert(0, str(DEFECTS))
 
-from trial import BadDefect, Defect, Trial, changed, line, matrix, misses, sick, together, tried
+from trial import NO_DRILLS, BadDefect, Defect, Trial, changed, line, matrix, misses, sick, together, tried
 
-HEALTHY = {"a.one": "pass", "b.two": "pass", "c.three": "attested", "d.four": "unknown"}
+HEALTHY = {"a.one": "pass", "a.two": "pass", "b.two": "pass", "c.three": "attested", "d.four": "unknown"}
 
 
 def defect(identity: str, **items: str) -> Defect:
@@ -35,9 +35,11 @@ class FakeLab:
     inside: list[str] = dataclasses.field(default_factory=list)
     known: dict[str, str] = dataclasses.field(default_factory=lambda: dict(HEALTHY))
     looks: list[set[str]] = dataclasses.field(default_factory=list)
+    acted: list[list[str]] = dataclasses.field(default_factory=list)
 
-    def look(self, items: t.Collection[str] = ()) -> dict[str, str]:
+    def look(self, items: t.Collection[str] = (), drills: t.Mapping[str, str] = NO_DRILLS) -> dict[str, str]:
         self.looks.append(set(items))
+        self.acted.append(sorted(drills))
         seen = dict(HEALTHY)
         for identity in self.inside:
             seen.update(self.really[identity])
@@ -76,6 +78,13 @@ def test_what_no_defect_of_a_group_declares_is_found_where_each_is_tried_alone()
     lab = FakeLab({"a.one/x": {"a.one": "fail"}, "b.two/x": {"b.two": "fail", "c.three": "fail"}})
     assert outcome(lab, defect("a.one/x"), defect("b.two/x")) == {"a.one/x": [], "b.two/x": ["c.three turned fail with it, undeclared"]}
     assert lab.inside == []
+
+
+def test_a_drill_acts_in_the_look_that_sees_its_defect_and_in_the_one_that_sees_it_mended() -> None:
+    lab = FakeLab({"a.one/x": {"a.one": "fail"}, "a.two/x": {"a.two": "fail"}, "b.two/x": {"b.two": "fail"}})
+    drilled = dataclasses.replace(defect("a.one/x"), drills={"a_drill": "h"})
+    assert outcome(lab, drilled, defect("a.two/x"), defect("b.two/x")) == {identity: [] for identity in lab.really}
+    assert lab.acted == [["a_drill"], ["a_drill"], [], []], "a drill rests on what the rest of its section is"
 
 
 @pytest.mark.parametrize(
@@ -156,6 +165,7 @@ GOOD: dict[str, t.Any] = {"name": "n", "host": "h", "items": {"a.one": "fail"}, 
         ({"items": {"b.two": "fail"}}, "its own item"),
         ({"items": {"a.one": "pass"}}, "no item turns to pass"),
         ({"extra": 1}, "and nothing else"),
+        ({"drills": {}}, "drills must be a dict that is not empty"),
     ],
 )
 def test_a_file_that_is_no_defect_says_why(tmp_path: pathlib.Path, change: dict[str, t.Any], said: str) -> None:
@@ -163,6 +173,8 @@ def test_a_file_that_is_no_defect_says_why(tmp_path: pathlib.Path, change: dict[
     path.parent.mkdir()
     path.write_text(yaml.safe_dump(GOOD))
     assert Defect.read(path).id == "a.one/x"
+    path.write_text(yaml.safe_dump({**GOOD, "drills": {"a_drill": "postgres"}}))
+    assert Defect.read(path).drills == {"a_drill": "postgres"}
     path.write_text(yaml.safe_dump({**GOOD, **change}))
     with pytest.raises(BadDefect, match=said):
         Defect.read(path)

@@ -20,6 +20,7 @@ SKEW_S = 120
 
 #: What the copy or its backup can have wrong, each under its own name.
 CODES = {
+    "stored_damaged": "restore_drill.stored_damaged",
     "manifest_missing": "restore_drill.manifest_missing",
     "manifest_broken": "restore_drill.manifest_broken",
     "member_missing": "restore_drill.member_missing",
@@ -78,7 +79,7 @@ def judge(seen: Seen, options: Options) -> list[Assertion]:
     if seen["questions"] != options["invariants"]:
         return [Assertion("error", "restore_drill.questions_changed", {"id": seen["id"]}, sorted(options["invariants"]), sorted(seen["questions"]))]
     proven = {"id": seen["id"], "tables": seen["tables"], "rows": seen["rows"], "invariants": seen["invariants"]}
-    return [Assertion("pass", "restore_drill.proven", proven, source=seen["id"]), *_rto(seen, options), *_rpo(seen, options), _steps(seen)]
+    return [Assertion("pass", "restore_drill.proven", proven, source=seen["id"]), *_rto(seen, options), *_rpo(seen, options), _cage(seen), _steps(seen)]
 
 
 def _wrong(name: str, one: Seen) -> Assertion:
@@ -116,6 +117,14 @@ def _rpo(seen: Seen, options: Options) -> list[Assertion]:
             "pass" if good else "fail", "restore_drill.rpo_met" if good else "restore_drill.rpo_missed", params, f"<= {limit * 2:g} min", params["minutes"]
         )
     ]
+
+
+def _cage(seen: Seen) -> Assertion:
+    """Which walls stood around the copy. Those without which there is no copy all did; others may be missing in a container, and then it is said."""
+    held, absent = ([name for name, stands in seen["walls"].items() if stands is wanted] for wanted in (True, False))
+    if absent:
+        return Assertion("pass", "restore_drill.cage_partly", {"held": ", ".join(held), "absent": ", ".join(absent)}, observed=seen["walls"])
+    return Assertion("pass", "restore_drill.cage_whole", {"held": ", ".join(held)}, observed=seen["walls"])
 
 
 def _steps(seen: Seen) -> Assertion:

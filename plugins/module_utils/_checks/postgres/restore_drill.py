@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``postgres.restore``: the newest backup of the second place is fetched, restored in a cage, held against its manifest, timed, and thrown away.
 
-Phases: preflight (writes nothing), fetch, the cage (check, restore, analyze, verify), measure, clean up. The live cluster is asked for nothing.
+Phases: preflight (writes nothing), fetch, the cage (check, restore, analyze, verify), measure, clean up. The live cluster is asked for nothing. A copy that
+came back is written down for the retention policy, which never removes the newest such copy.
 """
 
 from __future__ import annotations
@@ -32,11 +33,17 @@ MARKER = ".golive-drill"
 NAME = re.compile(r"^drill-[0-9a-f]{12}$")
 HISTORY = "history.jsonl"
 
+#: restic's answer that means: what is stored is not what was written (``_pgbackup/offsite``).
+DAMAGED = "damaged"
+
+#: What the drill reads in a manifest before the copy holds all of it against its seal.
+MANIFEST_NEEDED = {"at", "archive_bytes", "restored_bytes", "server_version", "system_identifier"}
+
 #: A drill may take this long, in seconds; systemd ends it then, whatever became of us.
 RUNTIME_S = 4 * 3600
 MEMORY_MB = 1536
 
-#: systemd.exec(5), systemd.resource-control(5). AF_UNIX alone holds also where a container may not make network namespaces; the copy makes sure itself.
+#: systemd.exec(5), systemd.resource-control(5). A container may ignore some of them: the copy looks itself which hold (``_pgbackup/walls``), and it is told.
 CAGE = (
     f"User={DRILL_USER}",
     "PrivateNetwork=yes",
@@ -123,13 +130,19 @@ def remove(home: pathlib.Path, scratch: pathlib.Path) -> None:
 def _drill(ctx: Context, config: t.Mapping[str, Json], scratch: pathlib.Path) -> dict[str, Json]:
     started = time.time()
     known = _ship.ask(ctx, USER, "stored", str(CONFIG))
-    newest, manifest = _preflight(known, started, scratch)
+    if known.get("name") == DAMAGED:
+        return _damaged("manifest.json", known)
+    newest, manifest = _preflight(known, scratch)
     home = scratch / f"drill-{secrets.token_hex(6)}"
-    home.mkdir(mode=0o711)
+    _folder(home, 0o711)
     (home / MARKER).touch()
     try:
         fetched = _fetch(ctx, config, newest, home)
+        if fetched.get("name") == DAMAGED:
+            return _damaged(newest["id"], fetched)
         came = _caged(ctx, home, manifest)
+        if came["verdict"] == "pass":
+            _note(ctx, config, newest["id"], started, home)
     finally:
         ctx.run(["systemctl", "stop", f"golive-{home.name}.service"], ok=None)
         remove(home, scratch)
@@ -158,17 +171,41 @@ def _history(scratch: pathlib.Path) -> list[dict[str, Json]]:
     return [json.loads(line) for line in (scratch / HISTORY).read_text(encoding="utf-8").splitlines() if line.endswith("}")]
 
 
-def _preflight(known: t.Mapping[str, Json], now: float, scratch: pathlib.Path) -> tuple[dict[str, Json], dict[str, Json]]:
+def _damaged(name: str, told: t.Mapping[str, Json]) -> dict[str, Json]:
+    """What is stored cannot be read back: that is not a drill that failed, it is a backup that does not come back."""
+    wrong = {"code": "stored_damaged", "name": name, "wanted": "", "found": told["why"]}
+    return {"verdict": "fail", "id": name, "told": [wrong], "phases": {}, "steps": []}
+
+
+def _folder(path: pathlib.Path, mode: int, user: str | None = None) -> None:
+    """Make a folder with exactly this mode, whatever the umask."""
+    path.mkdir()
+    path.chmod(mode)
+    if user:
+        shutil.chown(path, user, user)
+
+
+def _readable(path: pathlib.Path, content: bytes) -> pathlib.Path:
+    """Write a file that every user may read, whatever the umask: there is no secret in it."""
+    path.write_bytes(content)
+    path.chmod(0o644)
+    return path
+
+
+def _preflight(known: t.Mapping[str, Json], scratch: pathlib.Path) -> tuple[dict[str, Json], dict[str, Json]]:
     """Return the newest copy and its manifest, or say why a drill must not begin. Writes nothing."""
     if "failed" in known:
         raise CannotKnow("restore_drill.offsite_refused", why=known["why"])
     if known["running_s"] is not None:
         raise CannotKnow("restore_drill.backup_running", minutes=round(known["running_s"] / 60, 1))
-    if known["newest"] is None:
+    newest, manifest = known["newest"], known["manifest"]
+    if newest is None:
         raise CannotKnow("restore_drill.nothing_stored")
-    manifest = known["manifest"]
-    if manifest is None:
-        raise CannotKnow("restore_drill.no_manifest", id=known["newest"]["id"])
+    ours, theirs = known.get("local_system"), newest.get("system_identifier")  # pgBackRest refuses another cluster itself
+    if ours and theirs != ours:
+        raise CannotKnow("restore_drill.other_cluster", id=newest["id"], ours=ours, theirs=theirs)
+    if not set(manifest or ()) >= MANIFEST_NEEDED:
+        raise CannotKnow("restore_drill.no_manifest", id=newest["id"])
     major = manifest["server_version"] // 10000
     if not pathlib.Path(f"/usr/lib/postgresql/{major}/bin/postgres").exists() and not shutil.which("postgres"):
         raise CannotKnow("restore_drill.wrong_major", major=major)
@@ -176,19 +213,18 @@ def _preflight(known: t.Mapping[str, Json], now: float, scratch: pathlib.Path) -
     missing = drill_rules.missing_bytes(manifest, disk.total, disk.free)
     if missing:
         raise CannotKnow("restore_drill.no_room", scratch=str(scratch), needed=drill_rules.needed_bytes(manifest), free=disk.free, missing=missing)
-    return known["newest"], manifest
+    return newest, manifest
 
 
 def _fetch(ctx: Context, config: t.Mapping[str, Json], newest: t.Mapping[str, Json], home: pathlib.Path) -> dict[str, Json]:
     """Bring the copy from the second place, as the job's own user, and hand it to the cage's. Return the step."""
     target = home / "backup"
-    target.mkdir(mode=0o700)
-    shutil.chown(target, USER, USER)
-    order = home / "fetch.json"
-    order.write_text(json.dumps({"config": config, "snapshot": newest["snapshot"], "target": str(target)}), encoding="utf-8")
-    order.chmod(0o644)
-    told = _ship.ask(ctx, USER, "fetch", str(order))
+    _folder(target, 0o700, USER)
+    order = {"config": config, "snapshot": newest["snapshot"], "target": str(target)}
+    told = _ship.ask(ctx, USER, "fetch", str(_readable(home / "fetch.json", json.dumps(order).encode())))
     if "failed" in told:
+        if told.get("name") == DAMAGED:
+            return told
         raise CannotKnow("restore_drill.fetch_failed", why=told["why"])
     for folder, _folders, names in os.walk(target):
         for name in (".", *names):
@@ -196,10 +232,15 @@ def _fetch(ctx: Context, config: t.Mapping[str, Json], newest: t.Mapping[str, Js
     return {"phase": "fetch", "argv": told["argv"], "seconds": float(told["seconds"])}
 
 
+def _note(ctx: Context, config: t.Mapping[str, Json], name: str, at: float, home: pathlib.Path) -> None:
+    """Have the job remember that this copy came back."""
+    order = {"config": config, "id": name, "at": at}
+    _ship.ask(ctx, USER, "verified", str(_readable(home / "verified.json", json.dumps(order).encode())))
+
+
 def _caged(ctx: Context, home: pathlib.Path, manifest: t.Mapping[str, Json]) -> dict[str, Json]:
     work = home / "work"
-    work.mkdir(mode=0o700)
-    shutil.chown(work, DRILL_USER, DRILL_USER)
+    _folder(work, 0o700, DRILL_USER)
     plan = {
         "home": str(work),
         "backup": str(home / "backup"),
@@ -208,14 +249,11 @@ def _caged(ctx: Context, home: pathlib.Path, manifest: t.Mapping[str, Json]) -> 
         "memory_mb": MEMORY_MB,
         "live_identifier": manifest["system_identifier"],
     }
-    (home / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
-    (home / "plan.json").chmod(0o644)
-    program = home / "golive_pgbackup.pyz"
-    program.write_bytes(_ship.archive())
-    program.chmod(0o644)
+    order = _readable(home / "plan.json", json.dumps(plan).encode())
+    program = _readable(home / "golive_pgbackup.pyz", _ship.archive())
     properties = [f"--property={one}" for one in (*CAGE, f"ReadWritePaths={home}", f"WorkingDirectory={work}")]
     argv = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit=golive-{home.name}", *properties]
-    done = ctx.run([*argv, sys.executable, "-I", str(program), "cage", str(home / "plan.json")], cwd="/", ok=None)
+    done = ctx.run([*argv, sys.executable, "-I", str(program), "cage", str(order)], cwd="/", ok=None)
     try:
         return t.cast("dict[str, Json]", json.loads(done.stdout))
     except ValueError:

@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What shuts the copy in, looked at from inside: a container grants some of systemd's properties and silently ignores others, so none is taken for granted.
+
+Walls have systemd's own names (systemd.exec(5), systemd.resource-control(5)), which read the same in every language; ``PGDATA`` is the live cluster's data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import resource
+import socket
+
+Walls = dict[str, bool]
+
+PROC = pathlib.Path("/proc/self")
+CGROUPS = pathlib.Path("/sys/fs/cgroup")
+
+#: Where Debian and PGDG keep the live cluster's files and its socket.
+DATA, SOCKETS = pathlib.Path("/var/lib/postgresql"), pathlib.Path("/run/postgresql")
+
+#: Without one of these there is a way out.
+NETWORK = ("PrivateNetwork", "RestrictAddressFamilies")
+#: Without all of these the copy could become somebody else, or reach the live cluster's files.
+NEEDED = ("User", "NoNewPrivileges", "PGDATA")
+
+#: Lower than this, and orders wait for the drill; more tasks than these, and the server may run out of them.
+NICE_LEAST = 10
+TASKS_MOST = 200
+
+
+def held(memory_mb: int) -> Walls:
+    """Return which walls stand around this process, each tried or read where the kernel says it."""
+    status = _status(PROC)
+    return {
+        "PrivateNetwork": set(interfaces(PROC)) <= {"lo"},
+        "RestrictAddressFamilies": all(_no_socket(family) for family in (socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)),
+        "User": os.geteuid() != 0 and int(status.get("CapEff", "1"), 16) == 0,
+        "NoNewPrivileges": status.get("NoNewPrivs") == "1",
+        "PGDATA": not any(os.access(path / "PG_VERSION", os.R_OK) for path in DATA.glob("*/*/")),
+        "InaccessiblePaths": not _readable(DATA) and not _readable(SOCKETS),
+        "ProtectSystem": bool(os.statvfs("/usr").f_flag & os.ST_RDONLY),
+        "Nice": os.getpriority(os.PRIO_PROCESS, 0) >= NICE_LEAST,
+        "MemoryMax": 0 < limit(PROC, CGROUPS, "memory", "memory.max", "memory.limit_in_bytes") <= memory_mb << 20,
+        "TasksMax": 0 < limit(PROC, CGROUPS, "pids", "pids.max", "pids.max") <= TASKS_MOST,
+        "LimitCORE": resource.getrlimit(resource.RLIMIT_CORE)[0] == 0,
+    }
+
+
+def gaps(walls: Walls) -> list[str]:
+    """Return the walls without which no copy is made and that do not stand."""
+    open_network = [] if any(walls[name] for name in NETWORK) else list(NETWORK)
+    return open_network + [name for name in NEEDED if not walls[name]]
+
+
+def interfaces(proc: pathlib.Path) -> list[str]:
+    """Return the network interfaces of this process."""
+    lines = (proc / "net" / "dev").read_text(encoding="ascii").splitlines()[2:]
+    return [line.partition(":")[0].strip() for line in lines]
+
+
+def _no_socket(family: int) -> bool:
+    try:
+        with socket.socket(family, socket.SOCK_RAW if family == socket.AF_NETLINK else socket.SOCK_DGRAM):
+            return False
+    except OSError:
+        return True
+
+
+def _readable(path: pathlib.Path) -> bool:
+    return os.access(path, os.R_OK) or os.access(path, os.X_OK)
+
+
+def _status(proc: pathlib.Path) -> dict[str, str]:
+    pairs = (line.partition(":") for line in (proc / "status").read_text(encoding="utf-8").splitlines())
+    return {name: value.strip() for name, _colon, value in pairs}
+
+
+def limit(proc: pathlib.Path, root: pathlib.Path, controller: str, unified: str, legacy: str) -> int:
+    """Return a limit of this process's control group, or 0 where it has none or nobody says it."""
+    for line in (proc / "cgroup").read_text(encoding="ascii").splitlines():
+        number, controllers, path = line.split(":", 2)
+        if number == "0":
+            file = root / path.lstrip("/") / unified
+        elif controller in controllers.split(","):
+            file = root / controller / path.lstrip("/") / legacy
+        else:
+            continue
+        with contextlib.suppress(OSError, ValueError):  # "max" is no number, and no limit
+            return int(file.read_text(encoding="ascii"))
+    return 0

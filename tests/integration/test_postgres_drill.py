@@ -1,0 +1,245 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole drill, from a real restic repository to the verdict, beside a live cluster that archives its WAL and writes down who connects.
+
+Only systemd is left out: what it would start is started without it, and says that it has no cage.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import pathlib
+import pwd
+import shutil
+import subprocess
+import sys
+import time
+import typing as t
+
+import pytest
+
+from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Completed, worst
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_rules, postgres_backup, restore_drill
+from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files, job, look, offsite, retain
+
+from .postgres_server import USER, Cluster, binaries, cluster, make_shop
+
+Config = dict[str, t.Any]
+INVARIANTS = {"orders": "select count(*) from orders"}
+OPTIONS = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "settings": "tuned", "jobs": 2, "invariants": INVARIANTS}
+
+
+class Uncaged(RunContext):
+    """Runs what systemd and runuser would, and remembers what was stopped."""
+
+    stopped: t.ClassVar[list[str]] = []
+
+    def run(self, argv: t.Sequence[str], **more: t.Any) -> Completed:
+        if argv[0] == "systemctl":
+            self.stopped.append(argv[-1])
+            return Completed(0, "", "")
+        if argv[0] == "systemd-run":
+            plan = pathlib.Path(argv[-1])
+            plan.write_text(json.dumps({**json.loads(plan.read_text()), "caged": False, "user": USER}))
+        return super().run(argv[argv.index(sys.executable) :], **more)
+
+
+@pytest.fixture(scope="module")
+def server() -> t.Iterator[Cluster]:
+    with cluster() as made:
+        make_shop(made)
+        archive = made.home / "archive"
+        archive.mkdir()
+        if USER:
+            shutil.chown(archive, USER)
+        made.stop()
+        made.start("archive_mode=on", f"archive_command='cp %p {archive}/%f'", "autovacuum=off", "checkpoint_timeout=1h", "log_connections=on")
+        yield made
+
+
+@pytest.fixture
+def config(server: Cluster, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Config]:
+    """A backup in a second place, and the drill told where."""
+    (tmp_path / "backups").mkdir(mode=0o700)
+    (tmp_path / "password").write_text("lab-only-password")
+    made = {
+        "name": "db1",
+        "database": "shop",
+        "directory": str(tmp_path / "backups"),
+        "connection": {"host": str(server.sockets), "port": 5432, "user": "golive_backup"},
+        "invariants": INVARIANTS,
+        "offsite": {"repository": str(tmp_path / "repository"), "password_file": str(tmp_path / "password"), "options": ["--no-cache"]},
+    }
+    offsite.begin(made)
+    line = job.back_up(made)
+    assert line["ok"], json.dumps(line)
+    written = tmp_path / "backup.json"
+    written.write_text(json.dumps(made))
+    me = USER or pwd.getpwuid(0).pw_name
+    for where, name, value in ((restore_drill, "CONFIG", written), (postgres_backup, "CONFIG", written), (restore_drill, "USER", me)):
+        monkeypatch.setattr(where, name, value)
+    monkeypatch.setattr(restore_drill, "DRILL_USER", me)
+    scratch = server.home / "scratch"
+    yield made
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def drill(server: Cluster) -> tuple[dict[str, t.Any], list[Assertion]]:
+    options = {**OPTIONS, "scratch": str(server.home / "scratch")}
+    check = restore_drill.RestoreDrill()
+    seen = check.observe(Uncaged(options, {}, "", 300))
+    return seen, check.judge({"walls": {}, **seen}, options)
+
+
+def refused(server: Cluster) -> str:
+    with pytest.raises(CannotKnow) as caught:
+        drill(server)
+    assert not [path for path in (server.home / "scratch").iterdir() if path.is_dir()], "a drill that did not begin left something"
+    return caught.value.code
+
+
+def codes(assertions: list[Assertion]) -> set[str]:
+    return {one.code.partition(".")[2] for one in assertions if one.status != "pass"}
+
+
+def newest(config: Config) -> pathlib.Path:
+    directory = pathlib.Path(config["directory"])
+    return directory / files.listed(directory)[0]
+
+
+def stored(config: Config, name: str, change: t.Callable[[dict[str, t.Any]], None]) -> None:
+    """Carry a copy of the newest backup there as *name*, with a manifest that was changed and sealed again."""
+    folder = pathlib.Path(config["directory"]) / name
+    shutil.copytree(newest(config), folder)
+    made = files.read_manifest(folder)
+    del made["seal"]
+    made["id"] = name
+    change(made)
+    (folder / files.MANIFEST).write_text(json.dumps({**made, "seal": files.seal(made)}))
+    offsite.send(config, name, made)
+    shutil.rmtree(folder)
+
+
+STATISTICS = "select to_jsonb(d) - 'stats_reset' from pg_stat_database d where datname = 'shop'"
+ARCHIVER = "select to_jsonb(a) - 'stats_reset' from pg_stat_archiver a"
+IDENTIFIER = "select system_identifier from pg_control_system()"
+WAL = "select pg_current_wal_insert_lsn()"
+
+
+def live(server: Cluster) -> dict[str, t.Any]:
+    return {question: server.value(question) for question in (STATISTICS, ARCHIVER, IDENTIFIER)}
+
+
+def quiet(server: Cluster) -> None:
+    """Have the live cluster archive what it has, write out what it holds, and count what its sessions did."""
+    before = server.value("select archived_count from pg_stat_archiver")
+    server.sql("select pg_switch_wal()", "checkpoint")
+    end = time.monotonic() + 30
+    while server.value("select archived_count from pg_stat_archiver") == before or server.value("select count(*) from pg_stat_activity where datname = 'shop'"):
+        assert time.monotonic() < end, "the live cluster archives nothing"
+        time.sleep(0.05)
+
+
+def written_between(server: Cluster, before: str, after: str) -> list[str]:
+    """Return the records that the live cluster wrote, but for those that it writes by itself when nothing happens."""
+    if before == after:
+        return []
+    told = server.run("pg_waldump", "--path", server.data / "pg_wal", "--start", before, "--end", after, check=False).stdout
+    return [line for line in told.splitlines() if "RUNNING_XACTS" not in line and "CHECKPOINT" not in line]
+
+
+def test_the_drill_proves_the_backup_and_the_live_cluster_never_notices(server: Cluster, config: Config) -> None:
+    left = server.home / "scratch" / "drill-0123456789ab"
+    (left / "work" / "pg").mkdir(parents=True)
+    (left / restore_drill.MARKER).touch()
+    quiet(server)
+    before, position, log = live(server), server.value(WAL), (server.home / "log").stat().st_size
+    seen, told = drill(server)
+    connections = (server.home / "log").read_bytes()[log:]
+    assert worst(one.status for one in told) == "pass", seen
+    assert b"connection" not in connections, connections.decode()
+    assert live(server) == before
+    assert written_between(server, position, server.value(WAL)) == []
+    assert seen["copy_identifier"] != str(before[IDENTIFIER])
+    assert list(seen["phases"]) == ["fetch", "check", "restore", "analyze", "verify"]
+    assert sorted(path.name for path in (server.home / "scratch").iterdir()) == [".lock", restore_drill.HISTORY], "the drill left something"
+    assert f"golive-{left.name}.service" in Uncaged.stopped, "what a killed drill left was not ended"
+    proven = {backup.id: backup.verified_at for backup in retain.there(config)}
+    assert proven[seen["id"]] == datetime.datetime.fromtimestamp(seen["started"], datetime.UTC), "retention does not know that this copy came back"
+
+
+def test_a_backup_dated_in_the_future(server: Cluster, config: Config) -> None:
+    stored(config, "20990101T000000Z-00000000", lambda made: made.update(at="2099-01-01T00:00:00+00:00"))
+    assert codes(drill(server)[1]) == {"future"}
+
+
+def test_the_newest_copy_is_another_clusters(server: Cluster, config: Config) -> None:
+    stored(config, "20990101T000000Z-00000000", lambda made: made.update(system_identifier="7000000000000000001"))
+    assert refused(server) == "restore_drill.other_cluster"
+
+
+def test_a_folder_of_another_cluster(config: Config) -> None:
+    path = newest(config) / files.MANIFEST
+    made = json.loads(path.read_text())
+    made.update(system_identifier="7000000000000000001")
+    del made["seal"]
+    path.write_text(json.dumps({**made, "seal": files.seal(made)}))
+    seen = {**look.look(config), "installed": True, "outdated": [], "access_missing": [], "repository": "sftp:x:/y", "password_current": True}
+    options = {"engine": "dump", "directory": config["directory"], "rpo_minutes": None, "size_share_min": 0.5}
+    assert codes(backup_rules.judge(seen, options)) == {"other_cluster"}
+
+
+def test_what_is_stored_was_damaged(server: Cluster, config: Config) -> None:
+    for pack in (pathlib.Path(config["offsite"]["repository"]) / "data").rglob("*"):
+        if pack.is_file():
+            raw = bytearray(pack.read_bytes())
+            raw[len(raw) // 3] ^= 1
+            pack.chmod(0o600)
+            pack.write_bytes(raw)
+    seen, told = drill(server)
+    assert codes(told) == {"stored_damaged"}, seen
+
+
+def test_a_pack_of_the_second_place_is_gone(server: Cluster, config: Config) -> None:
+    shutil.rmtree(pathlib.Path(config["offsite"]["repository"]) / "data")
+    seen, told = drill(server)
+    assert codes(told) == {"stored_damaged"}, seen
+
+
+def test_a_password_that_was_rotated(server: Cluster, config: Config) -> None:
+    pathlib.Path(config["offsite"]["password_file"]).write_text("rotated-without-telling")
+    assert refused(server) == "restore_drill.offsite_refused"
+
+
+def test_a_backup_that_is_being_made(server: Cluster, config: Config) -> None:
+    with job.lock(pathlib.Path(config["directory"])):
+        assert refused(server) == "restore_drill.backup_running"
+
+
+def test_the_copy_equals_the_manifest_although_pgbench_was_writing(server: Cluster, config: Config) -> None:
+    where = ["-h", server.sockets, "-U", "postgres"]
+    server.sql("create database bench")
+    server.run("pgbench", *where, "--initialize", "--quiet", "bench")
+    busy = {**config, "database": "bench", "invariants": {"orders": "select sum(tbalance) from pgbench_tellers"}}
+    load = subprocess.Popen(
+        [str(one) for one in (binaries() / "pgbench", *where, "--client=2", "--time=120", "--no-vacuum", "bench")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not server.value("select count(*) from pgbench_history", "bench"):
+            assert load.poll() is None, "there was no load"
+        line = job.back_up(busy)
+    finally:
+        load.terminate()
+        load.wait()
+    assert line["ok"], json.dumps(line)
+    restore_drill.CONFIG.write_text(json.dumps(busy))
+    made = files.read_manifest(newest(busy))
+    assert server.value("select count(*) from pgbench_history", "bench") > made["tables"]["public.pgbench_history"]["rows"], "there was no load"
+    seen, _told = drill(server)
+    assert seen["verdict"] == "pass", seen
+    assert seen["rows"] == sum(table["rows"] for table in made["tables"].values())
