@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import pathlib
 import pwd
 import shutil
@@ -60,38 +61,51 @@ def server() -> t.Iterator[Cluster]:
         yield made
 
 
-@pytest.fixture
-def config(server: Cluster, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Config]:
-    """A backup in a second place, and the drill told where."""
-    (tmp_path / "backups").mkdir(mode=0o700)
-    (tmp_path / "password").write_text("lab-only-password")
-    made = {
+def configuration(server: Cluster, home: pathlib.Path) -> Config:
+    return {
         "name": "db1",
         "database": "shop",
-        "directory": str(tmp_path / "backups"),
+        "directory": str(home / "backups"),
         "connection": {"host": str(server.sockets), "port": 5432, "user": "golive_backup"},
         "invariants": INVARIANTS,
-        "offsite": {"repository": str(tmp_path / "repository"), "password_file": str(tmp_path / "password"), "options": ["--no-cache"]},
+        "offsite": {"repository": str(home / "repository"), "password_file": str(home / "password"), "options": ["--no-cache"]},
     }
+
+
+@pytest.fixture(scope="module")
+def carried(server: Cluster, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A backup, and its copy in a second place."""
+    home = tmp_path_factory.mktemp("carried")
+    (home / "backups").mkdir(mode=0o700)
+    (home / "password").write_text("lab-only-password")
+    made = configuration(server, home)
     offsite.begin(made)
     line = job.back_up(made)
     assert line["ok"], json.dumps(line)
-    written = tmp_path / "backup.json"
+    return home
+
+
+@pytest.fixture
+def config(server: Cluster, carried: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Config]:
+    """Both again for one test alone, and the drill told where."""
+    home = tmp_path / "own"
+    shutil.copytree(carried, home)
+    made = configuration(server, home)
+    written = home / "backup.json"
     written.write_text(json.dumps(made))
-    me = USER or pwd.getpwuid(0).pw_name
+    me = USER or pwd.getpwuid(os.geteuid()).pw_name
     for where, name, value in ((restore_drill, "CONFIG", written), (postgres_backup, "CONFIG", written), (restore_drill, "USER", me)):
         monkeypatch.setattr(where, name, value)
     monkeypatch.setattr(restore_drill, "DRILL_USER", me)
-    scratch = server.home / "scratch"
     yield made
-    shutil.rmtree(scratch, ignore_errors=True)
+    shutil.rmtree(server.home / "scratch", ignore_errors=True)
 
 
 def drill(server: Cluster) -> tuple[dict[str, t.Any], list[Assertion]]:
     options = {**OPTIONS, "scratch": str(server.home / "scratch")}
     check = restore_drill.RestoreDrill()
     seen = check.observe(Uncaged(options, {}, "", 300))
-    return seen, check.judge({"walls": {}, **seen}, options)
+    return seen, check.judge({**seen, "walls": {"none of systemd's": False}}, options)
 
 
 def refused(server: Cluster) -> str:
@@ -199,12 +213,6 @@ def test_what_is_stored_was_damaged(server: Cluster, config: Config) -> None:
             raw[len(raw) // 3] ^= 1
             pack.chmod(0o600)
             pack.write_bytes(raw)
-    seen, told = drill(server)
-    assert codes(told) == {"stored_damaged"}, seen
-
-
-def test_a_pack_of_the_second_place_is_gone(server: Cluster, config: Config) -> None:
-    shutil.rmtree(pathlib.Path(config["offsite"]["repository"]) / "data")
     seen, told = drill(server)
     assert codes(told) == {"stored_damaged"}, seen
 

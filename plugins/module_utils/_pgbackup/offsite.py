@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import time
 import typing as t
 
@@ -17,35 +18,37 @@ Json = t.Any
 
 TAG = "golive"
 
-#: What restic says, and what it means: (words, name). In lower case; the first that fits is told.
+#: What restic says, and what it means: (regular expression, name). In lower case; the first that fits is told.
 COMPLAINTS: tuple[tuple[str, str], ...] = (
     ("wrong password or no key found", "password_rotated"),
     ("is there a repository at the following location", "no_repository"),
     ("unable to open config file", "no_repository"),
-    ("permission denied (publickey", "login_refused"),
+    (r"permission denied \(publickey", "login_refused"),
     ("host key verification failed", "host_key"),
     ("no route to host", "unreachable"),
     ("connection refused", "unreachable"),
     ("could not resolve", "unreachable"),
     ("connection timed out", "unreachable"),
+    ("connection lost", "unreachable"),
     ("unable to start the sftp session", "unreachable"),  # ssh ended before it said why
     ("unable to create lock", "locked"),
     ("repository is already locked", "locked"),
     ("no space left", "full"),
-    # What is stored is not what was written: a pack, its index, or a piece of it.
+    # What is stored is not what was written: a piece, a pack, an index or a snapshot was changed, cut short or removed.
     ("ciphertext verification failed", "damaged"),
     ("invalid data returned", "damaged"),
+    ("unexpected eof", "damaged"),
     ("not found in repository", "damaged"),
-    ("not found in index", "damaged"),
+    (r"load\(<data/.*(no such file|file does not exist|key does not exist)", "damaged"),
 )
 
 
 class Refused(Failed):
     """restic did not do it; ``name`` says what that means, ``other`` where nobody knows."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__("offsite", why)
-        self.name = next((name for words, name in COMPLAINTS if words in why.lower()), "other")
+    def __init__(self, why: str, said: str = "") -> None:
+        super().__init__("offsite", why, said)
+        self.name = next((name for words, name in COMPLAINTS if re.search(words, self.said.lower())), "other")
 
 
 def command(config: t.Mapping[str, Json], *arguments: str) -> list[str]:
@@ -59,7 +62,7 @@ def restic(config: t.Mapping[str, Json], *arguments: str, cwd: str | None = None
     try:
         return programs.run("offsite", command(config, *arguments), env=_extra(config["offsite"]), cwd=cwd, user=user)
     except Failed as problem:
-        raise Refused(str(problem)) from None
+        raise Refused(str(problem), problem.said) from None
 
 
 def _extra(place: t.Mapping[str, Json]) -> dict[str, str]:

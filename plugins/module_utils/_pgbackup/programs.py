@@ -17,11 +17,12 @@ SESSION = "-c statement_timeout=0"
 
 
 class Failed(Exception):
-    """A step did not work. ``phase`` says which, ``str()`` says why in the program's own last words."""
+    """A step did not work. ``phase`` says which, ``str()`` says why in the program's own last words; ``said`` is all that it complained about."""
 
-    def __init__(self, phase: str, why: str) -> None:
+    def __init__(self, phase: str, why: str, said: str = "") -> None:
         super().__init__(why)
         self.phase = phase
+        self.said = said or why
 
 
 def last_words(text: str, limit: int = 400) -> str:
@@ -36,7 +37,8 @@ def run(
     """Run one program to its end and return what it said. Raises :class:`Failed` unless it ended with *ok*."""
     done = ended(phase, argv, env=env, user=user, cwd=cwd)
     if done.returncode != ok:
-        raise Failed(phase, f"{os.path.basename(str(argv[0]))} ended with {done.returncode}: {last_words(done.stderr or done.stdout)}")
+        said = done.stderr or done.stdout
+        raise Failed(phase, f"{os.path.basename(str(argv[0]))} ended with {done.returncode}: {last_words(said)}", said)
     return done.stdout
 
 

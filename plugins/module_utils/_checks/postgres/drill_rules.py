@@ -121,6 +121,8 @@ def _rpo(seen: Seen, options: Options) -> list[Assertion]:
 
 def _cage(seen: Seen) -> Assertion:
     """Which walls stood around the copy. Those without which there is no copy all did; others may be missing in a container, and then it is said."""
+    if not seen["walls"]:
+        return Assertion("error", "restore_drill.inconclusive", {"phase": "cage", "why": "nobody looked which walls stood"})
     held, absent = ([name for name, stands in seen["walls"].items() if stands is wanted] for wanted in (True, False))
     if absent:
         return Assertion("pass", "restore_drill.cage_partly", {"held": ", ".join(held), "absent": ", ".join(absent)}, observed=seen["walls"])

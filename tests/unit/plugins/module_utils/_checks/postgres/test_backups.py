@@ -169,6 +169,7 @@ PROVEN: Seen = {
     "verdict": "pass", "id": "x", "tables": 3, "rows": 9, "invariants": 1, "questions": {}, "phases": {"fetch": 600.0, "restore": 1200.0}, "steps": [],
     "settings": "tuned", "server_version": 150018, "database": "shop",
     "copy_bytes": 1, "twice_the_size": None, "at": ago(120).isoformat(), "started": NOW.timestamp(),
+    "walls": {"User": True, "MemoryMax": True},
 }  # fmt: skip
 PROMISE: Seen = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {}}
 
@@ -181,6 +182,8 @@ PROMISE: Seen = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {}}
         ({"at": ago(120.1).isoformat()}, {("fail", "rpo_missed")}),
         ({"at": ago(-3).isoformat()}, {("fail", "future")}),
         ({"tables": 0}, {("fail", "empty")}),
+        ({"walls": {"User": True, "MemoryMax": False}}, set()),
+        ({"walls": {}}, {("error", "inconclusive")}),
         ({"questions": {"a": "select 1"}}, {("error", "questions_changed")}),
         ({"verdict": "inconclusive", "failed": "cage", "why": "x"}, {("error", "inconclusive")}),
         *[({"verdict": "fail", "told": [{"code": code, **DAMAGED}]}, {("fail", code)}) for code in sorted(drill_rules.CODES)],
@@ -188,6 +191,13 @@ PROMISE: Seen = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {}}
 )
 def test_a_drill(more: Seen, wanted: set[tuple[str, str]]) -> None:
     assert bad(drill_rules.judge({**PROVEN, **more}, PROMISE)) == wanted
+
+
+def test_only_what_held_is_told_as_held() -> None:
+    told = {one.code: one.params for one in drill_rules.judge({**PROVEN, "walls": {"User": True, "MemoryMax": False}}, PROMISE)}
+    assert told["restore_drill.cage_partly"] == {"held": "User", "absent": "MemoryMax"}
+    told = {one.code: one.params for one in drill_rules.judge(PROVEN, PROMISE)}
+    assert told["restore_drill.cage_whole"] == {"held": "User, MemoryMax"}
 
 
 def test_room() -> None:

@@ -1,0 +1,32 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What restic's complaints mean: its own words (0.14), of repositories that were broken in each way."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup.offsite import Refused
+
+TAIL = "ignoring error for /dump/3.dat.gz: UtimesNano: no such file or directory\nFatal: There were 4 errors\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("Fatal: wrong password or no key found", "password_rotated"),
+        ("Fatal: unable to open config file: Stat: stat /r/config: no such file\nIs there a repository at the following location?\n/r", "no_repository"),
+        ("golive_backup@ops1: Permission denied (publickey).\nFatal: unable to start the sftp session", "login_refused"),
+        (f"ignoring error for /dump/3.dat.gz: ciphertext verification failed\n{TAIL}", "damaged"),
+        (f"ignoring error for /a: StreamPack: ReadFull: unexpected EOF\n{TAIL}", "damaged"),
+        ("Load(<data/4ef9b8e8cc>, 316, 0) returned error, retrying after 552ms: open r/data/4e/4e: no such file or directory\nloading tree failed", "damaged"),
+        ("Fatal: load <index/ad6cf7cdbc>: invalid data returned", "damaged"),
+        ('loading tree for snapshot "7f" failed: id 4e2b910d not found in repository', "damaged"),
+        (f"Load(<data/4ef9b8e8cc>, 316, 0) returned error, retrying after 1s: connection lost\nReadFull: unexpected EOF\n{TAIL}", "unreachable"),
+        ("Fatal: something that nobody has seen yet", "other"),
+        (TAIL, "other"),
+    ],
+)
+def test_a_complaint_has_its_name_wherever_it_stands(said: str, name: str) -> None:
+    assert Refused("the last words of it", said).name == name
