@@ -15,6 +15,7 @@ from ansible_collections.resto.golive.plugins.plugin_utils import drill_history
 SEEN = {
     "verdict": "pass", "id": "20261124T095500Z-00000000", "tables": 3, "rows": 9, "invariants": 1, "questions": {"a": "select 1"},
     "phases": {"fetch": 1.5, "restore": 20.0}, "steps": [{"phase": "fetch", "argv": ["restic"], "seconds": 1.5}], "settings": "tuned",
+    "walls": {"User": True},
     "server_version": 150018, "database": "shop", "copy_bytes": 4096, "twice_the_size": None, "at": "2026-11-24T09:55:00+00:00", "started": 1795514700.0,
 }  # fmt: skip
 OPTIONS = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {"a": "select 1"}}

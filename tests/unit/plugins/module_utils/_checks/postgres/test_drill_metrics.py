@@ -18,7 +18,7 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.postgres impo
 SEEN = {
     "verdict": "pass", "id": "x", "tables": 3, "rows": 9, "invariants": 0, "questions": {}, "phases": {"fetch": 1.5, "restore": 20.0}, "steps": [],
     "settings": "tuned", "server_version": 150018, "database": "shop", "copy_bytes": 4096, "twice_the_size": None,
-    "at": "2026-11-24T10:00:00+00:00", "started": 1795514700.0,
+    "walls": {"User": True}, "at": "2026-11-24T10:00:00+00:00", "started": 1795514700.0,
 }  # fmt: skip
 OPTIONS = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {}}
 
