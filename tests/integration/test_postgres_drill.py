@@ -197,7 +197,7 @@ def test_a_backup_dated_in_the_future(server: Cluster, config: Config) -> None:
 
 def test_the_newest_copy_is_another_clusters(server: Cluster, config: Config) -> None:
     stored(config, "20990101T000000Z-00000000", lambda made: made.update(system_identifier="7000000000000000001"))
-    assert refused(server) == "restore_drill.other_cluster"
+    assert refused(server) == "restore_drill.stored_other_cluster"
 
 
 def test_a_folder_of_another_cluster(config: Config) -> None:

@@ -254,7 +254,7 @@ KNOWN = {"running_s": None, "newest": NEWEST, "manifest": MANIFEST, "local_syste
         ({"newest": None}, "nothing_stored"),
         ({"manifest": None}, "no_manifest"),
         ({"manifest": {"at": "x"}}, "no_manifest"),
-        ({"local_system": "2"}, "other_cluster"),
+        ({"local_system": "2"}, "stored_other_cluster"),
         ({"failed": "offsite", "why": "x"}, "offsite_refused"),
         ({"manifest": {**MANIFEST, "restored_bytes": 1 << 60}}, "no_room"),
     ],

@@ -203,7 +203,7 @@ def _preflight(known: t.Mapping[str, Json], scratch: pathlib.Path) -> tuple[dict
         raise CannotKnow("restore_drill.nothing_stored")
     ours, theirs = known.get("local_system"), newest.get("system_identifier")  # pgBackRest refuses another cluster itself
     if ours and theirs != ours:
-        raise CannotKnow("restore_drill.other_cluster", id=newest["id"], ours=ours, theirs=theirs)
+        raise CannotKnow("restore_drill.stored_other_cluster", id=newest["id"], ours=ours, theirs=theirs)
     if not set(manifest or ()) >= MANIFEST_NEEDED:
         raise CannotKnow("restore_drill.no_manifest", id=newest["id"])
     major = manifest["server_version"] // 10000
