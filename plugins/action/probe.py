@@ -57,7 +57,7 @@ class ActionModule(ActionBase):
         # Half the round trip is the measurement's own doubt; only what is beyond it is the clock's.
         doubt_s = (after - before) / 2
         skew_ms = round(max(0.0, abs(skew_s) - doubt_s) * 1000) * (1 if skew_s > 0 else -1)
-        facts = {"state": "up", "machine": seen["machine"], "release": seen["release"], "python": seen["python"], "clock_skew_ms": skew_ms}
+        facts = {"state": "up", **{name: seen[name] for name in ("machine", "release", "python", "servers")}, "clock_skew_ms": skew_ms}
         return {**facts, **({"flagged": flagged} if flagged else {})}
 
     def _question(self, variables: dict[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, t.Any]]:

@@ -132,7 +132,7 @@ class ActionModule(ActionBase):
             found.append(Reason("verdict.empty_inventory"))
         if run.environment == "unknown":
             found.append(Reason("verdict.environment_unknown"))
-        from_command_line = sorted(engine.extra_variables() & set(SIGNED))
+        from_command_line = sorted(name for name in engine.extra_variables() if name in SIGNED or name.endswith("_not_applicable"))
         return found + [Reason("verdict.signature_from_command_line", {"variable": name}) for name in from_command_line]
 
     @staticmethod

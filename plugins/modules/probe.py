@@ -66,6 +66,10 @@ golive:
     python:
       description: Version of the interpreter that modules run with.
       type: str
+    servers:
+      description: Sections of the checklist whose server runs here, whatever the inventory says, C(postgres) or C(redis).
+      type: list
+      elements: str
     clock_skew_ms:
       description: Its clock minus the control node's, in milliseconds.
       type: int
@@ -74,6 +78,8 @@ golive:
       type: dict
 """
 
+import contextlib
+import glob
 import os
 import sys
 import time
@@ -83,11 +89,24 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.resto.golive.plugins.module_utils._door import RESULT_KEY, machine_id
 
+#: Servers' programs by the section of the checklist that is about them.
+SERVERS = {"postgres": "postgres", "redis-server": "redis", "valkey-server": "redis"}
+
 
 def release_of(deploy_root: str | None) -> str | None:
     """Return the name that ``current`` points to, which is what runs, whatever a variable says."""
     current = os.path.join(deploy_root, "current") if deploy_root else ""
     return os.path.basename(os.path.realpath(current)) if os.path.islink(current) else None
+
+
+def servers(processes: str = "/proc") -> list[str]:
+    """Return the sections whose server is among the processes that can be seen here."""
+    found = set()
+    for path in glob.glob(os.path.join(processes, "[0-9]*", "comm")):
+        # A process that ends meanwhile is not here.
+        with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as comm:
+            found.add(SERVERS.get(comm.read().strip()))
+    return sorted(section for section in found if section)
 
 
 def answers(ask: dict[str, t.Any] | None, secrets: dict[str, str]) -> list[dict[str, t.Any]]:
@@ -114,6 +133,7 @@ def main() -> None:
                 "machine": machine_id(),
                 "release": release_of(module.params["deploy_root"]),
                 "python": ".".join(str(part) for part in sys.version_info[:3]),
+                "servers": servers(),
                 "user": os.geteuid(),
                 "asked": answers(module.params["ask"], module.params["secrets"] or {}),
             }

@@ -80,17 +80,20 @@ class Decision:
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What the probe saw in this run: the release that runs, each host's machine id; and the run's own id."""
+    """What the probe saw in this run: the release that runs, each host's machine id, and the sections whose server runs there; and the run's own id."""
 
     release: str | None = None
     machines: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     run: str = ""
+    servers: t.Mapping[str, t.Sequence[str]] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, hosts: t.Mapping[str, t.Mapping[str, Json]], run: str = "") -> Facts:
         """Return the facts of *hosts*, the probe's rows by name. Hosts that run different releases have none in common."""
         releases = {row["release"] for row in hosts.values() if row.get("release")}
-        return cls(releases.pop() if len(releases) == 1 else None, {name: row["machine"] for name, row in hosts.items() if row.get("state") == "up"}, run)
+        up = {name: row for name, row in hosts.items() if row.get("state") == "up"}
+        machines = {name: row["machine"] for name, row in up.items()}
+        return cls(releases.pop() if len(releases) == 1 else None, machines, run, {name: row.get("servers", ()) for name, row in up.items()})
 
 
 def key_of(row: t.Mapping[str, Json]) -> Key:
@@ -118,7 +121,7 @@ def decide(
     items = {}
     for item, fields in manifest["items"].items():
         rows = tuple(_row_result(row, fields, newest.get(key_of(row)), now, facts, manifest) for row in manifest["rows"] if row["item"] == item)
-        items[item] = _with_waiver(item, _item_result(item, fields, rows, signed), waived)
+        items[item] = _with_waiver(item, _item_result(item, fields, rows, signed, facts), waived)
 
     used = [result.waiver for result in items.values() if result.waiver is not None]
     waived = [dataclasses.replace(w, state="used") if any(w.entry is entry for entry in used) else w for w in waived]
@@ -205,10 +208,11 @@ def stale(row: t.Mapping[str, Json], fields: t.Mapping[str, Json], seen: Observa
     return None
 
 
-def _item_result(item: str, fields: t.Mapping[str, Json], rows: tuple[RowResult, ...], signed: t.Sequence[Signed]) -> ItemResult:
+def _item_result(item: str, fields: t.Mapping[str, Json], rows: tuple[RowResult, ...], signed: t.Sequence[Signed], facts: Facts) -> ItemResult:
     declared = fields.get("not_applicable")
     if declared is not None:
-        return ItemResult(declared["state"], Reason(**declared["reason"]), rows)
+        against = _contradiction(item, rows, facts) if declared["state"] == "not_applicable" else None
+        return ItemResult("fail", against, rows) if against else ItemResult(declared["state"], Reason(**declared["reason"]), rows)
     if rows:
         worst = max(rows, key=lambda result: STATES.index(result.state))
         state, reason = worst.state, worst.reason
@@ -219,6 +223,18 @@ def _item_result(item: str, fields: t.Mapping[str, Json], rows: tuple[RowResult,
     if not fields["attestation"]:
         return ItemResult(state, reason, rows)
     return _with_attestation(item, ItemResult(state, reason, rows), signed)
+
+
+def _contradiction(item: str, rows: tuple[RowResult, ...], facts: Facts) -> Reason | None:
+    """What was seen of the thing that is said not to be there: its server runs, or a check found it, whether good or bad."""
+    section = item.partition(".")[0]
+    for host, sections in sorted(facts.servers.items()):
+        if section in sections:
+            return Reason("verdict.contradicted_by_server", {"host": host, "server": section})
+    for result in rows:
+        if result.state in STATE_OF.values():
+            return Reason("verdict.contradicted_by_check", {"check": result.row["check"], **{name: result.row["target"][name] for name in ("host", "name")}})
+    return None
 
 
 def _with_attestation(item: str, result: ItemResult, signed: t.Sequence[Signed]) -> ItemResult:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import subprocess
 import sys
 
@@ -138,6 +139,12 @@ def test_a_waiver_by_its_owner_or_from_the_command_line_is_refused(project: Proj
     assert (ran.rc, ran.report) == (2, None)
     assert said in ran.output
     assert "1 mistakes" in ran.output
+
+
+def test_not_applicable_from_the_command_line_is_refused(project: Project) -> None:
+    declared = {"reason": "no hay cola", "by": "ana@comanda.example", "approver": "luis@comanda.example"}
+    ran = audit(project, shop(app={"a1": LOCAL}), "-e", json.dumps({"redis_not_applicable": declared}))
+    assert ran.problems() == {"verdict.signature_from_command_line"}
 
 
 def test_a_signature_that_is_not_committed_does_not_count(project: Project) -> None:

@@ -116,6 +116,25 @@ def test_a_row_without_evidence_says_why(lacking: Dict, code: str) -> None:
     assert state(decide(manifest(lacking), [], NOW, facts=FACTS)) == (NO_GO, "unknown", code)
 
 
+@pytest.mark.parametrize(
+    ("status", "server", "found"),
+    [
+        (None, "postgres", (GO, "not_applicable", "verdict.not_applicable")),
+        (None, "redis", (NO_GO, "fail", "verdict.contradicted_by_server")),
+        ("pass", None, (NO_GO, "fail", "verdict.contradicted_by_check")),
+        ("warn", None, (NO_GO, "fail", "verdict.contradicted_by_check")),
+        ("fail", None, (NO_GO, "fail", "verdict.contradicted_by_check")),
+        ("error", None, (GO, "not_applicable", "verdict.not_applicable")),
+        ("unreachable", None, (GO, "not_applicable", "verdict.not_applicable")),
+    ],
+)
+def test_not_applicable_holds_until_it_is_seen(status: str | None, server: str | None, found: tuple[str, str, str]) -> None:
+    declared = {"state": "not_applicable", "reason": {"code": "verdict.not_applicable", "params": {"reason": "r", "by": "ana", "approver": "luis"}}}
+    facts = Facts("v1", FACTS.machines, servers={"h2": [server] if server else []})
+    rows = [seen(status=status)] if status else []
+    assert state(decide(manifest(row(), not_applicable=declared), rows, NOW, facts=facts)) == found
+
+
 def test_a_limit_and_check_mode_say_so() -> None:
     limited = {**manifest(row()), "hosts_in_play": ["h2"]}
     assert state(decide(limited, [], NOW)) == (NO_GO, "unknown", "verdict.limited")
