@@ -44,9 +44,9 @@ class Migration:
 
 
 def read(root: pathlib.Path, tool: str = "") -> dict[str, Json]:
-    """Return ``{tool, migrations: [{id, path, after, checksum, findings, up, down}]}``. Raises :class:`Unreadable`.
+    """Return ``{tool, linter, migrations: [{id, path, after, checksum, findings, up, down}]}``. Raises :class:`Unreadable`.
 
-    *findings* are squawk's, each ``{rule, line, message}``; None where there is no SQL to look at.
+    *findings* are squawk's, each ``{rule, line, message}``; None where there is no SQL to look at, and everywhere where squawk is missing (*linter* is empty then).
     """
     if not root.is_dir():
         raise Unreadable(f"{root} is no directory")
@@ -59,9 +59,11 @@ def read(root: pathlib.Path, tool: str = "") -> dict[str, Json]:
     if len(held) > 1:
         raise Unreadable(f"migrations of several tools under {root}: {', '.join(sorted(held))}; name one")
     ((name, migrations),) = held.items()
-    findings = lint([migration for migration in migrations if migration.sql is not None])
+    linter = program()
+    findings = lint(linter, [migration for migration in migrations if migration.sql is not None]) if linter else {}
     return {
         "tool": name,
+        "linter": "squawk" if linter else "",
         "migrations": [
             {
                 "id": one.id,
@@ -220,12 +222,12 @@ READERS: dict[str, t.Callable[[pathlib.Path], list[Migration]]] = {
 
 
 def program() -> str:
-    """Return squawk: the one on the PATH, else the one that pip put beside our Python, which need not be on it."""
+    """Return squawk: the one on the PATH, else the one that pip put beside our Python, which need not be on it; else nothing."""
     beside = pathlib.Path(sys.executable).parent / "squawk"
-    return shutil.which("squawk") or str(beside)
+    return shutil.which("squawk") or shutil.which(str(beside)) or ""
 
 
-def lint(migrations: t.Sequence[Migration]) -> dict[str, list[dict[str, Json]]]:
+def lint(squawk: str, migrations: t.Sequence[Migration]) -> dict[str, list[dict[str, Json]]]:
     """Return squawk's findings by id, an empty list where there is none. Every file must have been looked at. Raises :class:`Unreadable`."""
     if not migrations:
         return {}
@@ -233,11 +235,11 @@ def lint(migrations: t.Sequence[Migration]) -> dict[str, list[dict[str, Json]]]:
         paths = {f"{number:05d}.sql": one.id for number, one in enumerate(migrations)}
         for name, one in zip(paths, migrations, strict=True):
             (pathlib.Path(folder) / name).write_text(one.sql or "", encoding="utf-8")
-        argv = [program(), "--reporter", "json", "--assume-in-transaction", *paths]
+        argv = [squawk, "--reporter", "json", "--assume-in-transaction", *paths]
         try:
             done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
-        except FileNotFoundError:
-            raise Unreadable("squawk is missing on the control node: pip install squawk-cli") from None
+        except OSError as problem:
+            raise Unreadable(f"{squawk}: {problem.strerror}") from None
         except subprocess.TimeoutExpired:
             raise Unreadable("squawk did not end within 120 s") from None
     try:

@@ -191,6 +191,13 @@ def test_the_plan_of_what_is_pending(server: Cluster, database: str) -> None:
     assert judged(server, carried("dbmate", ids[0], findings=[index])) == ("pass", {})
 
 
+def test_a_control_node_without_squawk_is_told_so_and_only_where_something_is_pending(server: Cluster, database: str) -> None:
+    server.sql(*TOOLS["dbmate"][0], database=database)
+    without = carried("dbmate", "20260101000000", "20260201000000", findings=None) | {"linter": ""}
+    assert set(judged(server, without)[1]) == {"pending", "plan_no_linter"}
+    assert judged(server, carried("dbmate", "20260101000000", findings=None) | {"linter": ""}) == ("pass", {})
+
+
 # The repository's side.
 REPOSITORIES: dict[str, tuple[dict[str, str], list[str]]] = {
     "alembic": ({"m/1.py": 'revision = "a"\ndown_revision = None\n', "m/2.py": 'revision: str = "b"\ndown_revision: str | None = "a"\n'}, ["a", "b"]),
@@ -226,6 +233,26 @@ def test_squawk_looks_at_sql_and_at_alembics_plain_statements(tmp_path: pathlib.
     read = migration_files.read(repository(tmp_path, {"1.py": plain, "2.py": computed}))["migrations"]
     assert "require-concurrent-index-creation" in [finding["rule"] for finding in read[0]["findings"]]
     assert read[1]["findings"] is None
+
+
+def test_without_squawk_the_files_are_read_all_the_same(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = repository(tmp_path, REPOSITORIES["prisma"][0])
+    assert migration_files.read(folder)["linter"] == "squawk"
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    read = migration_files.read(folder)
+    assert (read["linter"], [one["findings"] for one in read["migrations"]]) == ("", [None])
+
+
+def test_a_squawk_that_cannot_say_anything_is_an_error(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = repository(tmp_path, REPOSITORIES["prisma"][0])
+    broken = tmp_path / "bin" / "squawk"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\necho no idea >&2\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{broken.parent}:/usr/bin:/bin")
+    with pytest.raises(migration_files.Unreadable, match="squawk ended with 3: no idea"):
+        migration_files.read(folder)
 
 
 def test_only_the_way_up_of_dbmate_is_looked_at(tmp_path: pathlib.Path) -> None:

@@ -117,7 +117,9 @@ def _plan(seen: Seen, carried: Carried, options: Options) -> t.Iterator[Assertio
     serious = [(one["path"], finding) for one in pending for finding in one["findings"] or () if finding["rule"] in SERIOUS - excluded]
     for path, finding in serious[:20]:
         yield _say("fail", "plan_locks", path, None, finding["rule"], path=path, rule=finding["rule"], line=finding["line"], message=finding["message"])
-    if blind:
+    if not options["files"].get("linter", "squawk"):
+        yield _say("warn", "plan_no_linter", "squawk", "squawk", None, count=len(pending), names=_listed([str(one["id"]) for one in pending]))
+    elif blind:
         yield _say("warn", "plan_unlinted", "squawk", [], blind[:8], count=len(blind), names=_listed(blind))
     if not serious and len(blind) < len(pending):
         yield _say("pass", "plan_clean", "squawk", len(pending), len(pending) - len(blind), count=len(pending) - len(blind))
