@@ -164,6 +164,15 @@ def test_the_repeated_hour_makes_no_double_and_no_lost_bucket() -> None:
     assert [backup.id for backup in made.kept()] == ["03"]
 
 
+def test_a_day_of_23_hours_is_a_day_of_the_window() -> None:
+    """Paris, 29 March 2026, has no 02:00. Seven days before noon of 4 April is noon of 28 March by the wall's clock: 11:00Z, not 10:00Z."""
+    newest = Backup("newest", datetime.datetime(2026, 4, 4, 10, 0, tzinfo=UTC))
+    inside, outside = (Backup(name, datetime.datetime(2026, 3, 28, hour, 30, tzinfo=UTC)) for name, hour in (("inside", 11), ("outside", 10)))
+    policy = Policy(7, 0, 0, 0, zone="Europe/Paris")
+    assert [backup.id for backup in plan([newest, inside, outside], policy, newest.time).kept()] == ["newest", "inside"]
+    assert [backup.id for backup in plan([newest, outside], policy, newest.time).kept()] == ["newest"]
+
+
 def test_lines_tell_every_reason_in_words() -> None:
     lines = plan([copy(0), copy(0.1)], DAYS_ONLY, NOW).lines()
     assert lines[0].startswith("keep   0d 2026-11-24 12:00Z: the newest good copy, last of its day")
