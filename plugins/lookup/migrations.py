@@ -12,7 +12,7 @@ version_added: 0.1.0
 author: Resto Golive (@resto-golive)
 description:
   - Reads the migrations of Alembic, Django, Rails, dbmate, golang-migrate, Flyway, Prisma, Knex or Laravel from a working copy, without running any code of it.
-  - Those that are SQL are looked at by squawk (PyPI C(squawk-cli)), if it is on the control node; if not, C(linter) is empty and the check says so where it matters.
+  - Those that are SQL are looked at by squawk (PyPI C(squawk-cli)), if it is on the control node; where it is not, C(linter) is empty and the check says so.
   - The check M(resto.golive.postgres_migrations) holds the database against the result.
 options:
   _terms:

@@ -46,7 +46,7 @@ class Migration:
 def read(root: pathlib.Path, tool: str = "") -> dict[str, Json]:
     """Return ``{tool, linter, migrations: [{id, path, after, checksum, findings, up, down}]}``. Raises :class:`Unreadable`.
 
-    *findings* are squawk's, each ``{rule, line, message}``; None where there is no SQL to look at, and everywhere where squawk is missing (*linter* is empty then).
+    *findings* are squawk's, each ``{rule, line, message}``; None where there is no SQL to look at, and everywhere where squawk is missing (*linter* is empty).
     """
     if not root.is_dir():
         raise Unreadable(f"{root} is no directory")
