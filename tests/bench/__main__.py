@@ -20,10 +20,17 @@ import time
 
 from ansible.release import __version__ as ansible_version
 
-from ansible_collections.resto.golive.tests.bench import audit, endpoints, engine, host_checks, lab, observations, overlay
+from ansible_collections.resto.golive.tests.bench import audit, endpoints, engine, host_checks, lab, observations, overlay, postgres
 from ansible_collections.resto.golive.tests.bench.table import Row, missed, placed, rendered
 
-PARTS = {"engine": engine.rows, "audit": audit.rows, "endpoints": endpoints.rows, "host_checks": host_checks.rows, "observations": observations.rows}
+PARTS = {
+    "engine": engine.rows,
+    "audit": audit.rows,
+    "endpoints": endpoints.rows,
+    "host_checks": host_checks.rows,
+    "observations": observations.rows,
+    "postgres": postgres.rows,
+}
 PAGE = lab.ROOT / "docs" / "performance.md"
 
 
