@@ -21,6 +21,13 @@ BIN = pathlib.Path(sys.executable).parent
 sys.path.insert(0, str(ROOT / "collections"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several workers share the tests, one has all that touch the lab, in their order, and each other file stays whole: its servers start once."""
+    for item in items:
+        module = t.cast("pytest.Function", item).module
+        item.add_marker(pytest.mark.xdist_group("lab" if hasattr(module, "LAB") else module.__name__))
+
+
 @dataclasses.dataclass
 class Ran:
     """A run of a playbook: its return code, all that it printed, and its report (None where it wrote none)."""

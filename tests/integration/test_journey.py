@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -30,6 +31,7 @@ import shop as shops
 
 KEY = "app-secret-of-the-shop"
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_become": False}
+RUN = "GOLIVE_TEST_RUN"
 STAGES = ("inbound", "reply", "order", "panel", "close")
 TABLES = """
 create table if not exists tenants (slug text, is_test bool);
@@ -230,7 +232,7 @@ def test_a_limit_without_the_database_sends_nothing(project: Project, staging: p
 @pytest.mark.parametrize("moment", ["webhook", "replies", "close", "forget"])
 def test_a_run_that_was_killed_is_swept_by_the_next(project: Project, staging: pathlib.Path, shop: Shop, moment: str) -> None:
     shop.hangs_in = moment
-    variables = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    variables = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), RUN: str(project.directory)}
     argv = [BIN / "ansible-playbook", ROOT / "playbooks/audit.yml", "-e", f"golive_report_dir={project.reports}", "-i", staging, "-t", "acceptance"]
     killed = subprocess.Popen([str(one) for one in argv], cwd=ROOT, env=variables, stdout=subprocess.DEVNULL, start_new_session=True)
     assert shop.called.wait(60)
@@ -240,7 +242,7 @@ def test_a_run_that_was_killed_is_swept_by_the_next(project: Project, staging: p
     left = {cid for (cid,) in shop.rows("select cid from orders")}
     assert left
     end = time.monotonic() + 40  # what runs on the host outlives who started it: its own deadline ends it, and it may still send the copies
-    while (pathlib.Path(f"/proc/{killed.pid}").exists() or _working()) and time.monotonic() < end:
+    while (pathlib.Path(f"/proc/{killed.pid}").exists() or _working(project)) and time.monotonic() < end:
         time.sleep(0.2)
     ran = audit(project, staging)
     assert states(ran) == WELL, ran.output
@@ -248,13 +250,11 @@ def test_a_run_that_was_killed_is_swept_by_the_next(project: Project, staging: p
     assert not left & {path.name for path in project.reports.glob("staging/runs/*/cids/*")}
 
 
-def _working() -> bool:
-    """Whether a module of the killed run is still there."""
-    for process in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = process.read_bytes()
-        except OSError:
-            continue
-        if b"AnsiballZ_audit" in line or b"ansible-tmp" in line:
-            return True
+def _working(project: Project) -> bool:
+    """Whether a process of the killed run is still there: each inherited its mark."""
+    mark = f"{RUN}={project.directory}".encode()
+    for process in pathlib.Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in process.read_bytes().split(b"\0"):
+                return True
     return False
