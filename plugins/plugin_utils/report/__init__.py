@@ -16,7 +16,7 @@ import secrets
 import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils._redact import scrub
-from ansible_collections.resto.golive.plugins.plugin_utils.report import junit, markdown, page, prometheus, sarif
+from ansible_collections.resto.golive.plugins.plugin_utils.report import junit, markdown, page, prometheus, runbook, sarif
 from ansible_collections.resto.golive.plugins.plugin_utils.report.model import Report
 
 JSON = "golive.json"
@@ -26,6 +26,8 @@ RENDERERS: dict[str, t.Callable[[Report], str]] = {
     "golive.es.md": markdown.spanish,
     "golive.md": markdown.english,
     "golive.html": page.render,
+    "runbook-restore.es.md": runbook.spanish,
+    "runbook-restore.md": runbook.english,
     "junit.xml": junit.render,
     "golive.sarif": sarif.render,
     "golive.prom": prometheus.render,

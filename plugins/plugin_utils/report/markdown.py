@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.resto.golive.plugins.plugin_utils.report import model
-from ansible_collections.resto.golive.plugins.plugin_utils.report.wording import MEANINGS, SEVERITIES, STATES, TITLES, VERDICTS
+from ansible_collections.resto.golive.plugins.plugin_utils.report import drills, model
+from ansible_collections.resto.golive.plugins.plugin_utils.report.wording import MEANINGS, SEVERITIES, STATES, STATUSES, TITLES, VERDICTS
 
 #: What starts something inside a line of CommonMark or GFM. An underscore inside a word starts nothing, an ampersand only an entity, a # may close a heading.
 _INLINE = re.compile(r"([\\`*\[\]<|~$]|(?<!\S)#|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;))")
@@ -80,18 +80,18 @@ def _notes(item: model.Item, language: str, indent: str) -> list[str]:
     severity = escape(model.word(SEVERITIES, item.get("severity"), language))
     return [
         f"{indent}- **{state}:** {reason}",
-        *_fenced(model.example_of(item), indent + "  "),
+        *fenced(model.example_of(item), indent + "  ", "yaml"),
         f"{indent}- {model.label('owner', language)}: {owner} · {model.label('severity', language).lower()} {severity} · {_code(item['id'])}",
         f"{indent}- {model.label('fix', language)}: {_of(item.get('fix'), language)}",
     ]
 
 
-def _fenced(text: str, indent: str) -> list[str]:
+def fenced(text: str, indent: str, language: str) -> list[str]:
     """Return *text* as a block of code whose fence is longer than any in it."""
     if not text:
         return []
     fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 3)
-    return ["", *(f"{indent}{each}" for each in (f"{fence}yaml", *text.split("\n"), fence)), ""]
+    return ["", *(f"{indent}{each}" for each in (f"{fence}{language}", *text.split("\n"), fence)), ""]
 
 
 def _code(text: Json) -> str:
@@ -111,9 +111,21 @@ def _state(report: model.Report, language: str) -> list[str]:
         *blockers,
     ]
     accepted = [waiver for waiver in report["waivers"] if waiver.get("state") == "used"]
+    lines += _drills(report, language)
     if accepted:
         lines += [f"- {model.label('waivers', language)}:", *(f"  - {_waiver(waiver, language)}" for waiver in accepted)]
     return lines
+
+
+def _drills(report: model.Report, language: str) -> list[str]:
+    """Return how the last restore drill of each host went."""
+    lines = []
+    for host, done in drills.by_host(report).items():
+        last = done[-1]
+        status = escape(model.word(STATUSES, last.get("status"), language))
+        numbers = f"{drills.duration(last.get('rto_s'))}, {drills.size(last.get('bytes'))} ({len(done)})"
+        lines.append(f"  - {escape(host)}: {escape(model.when(last.get('at')))} — {status} — {numbers}")
+    return [f"- {model.label('restores', language)}:", *lines] if lines else []
 
 
 def _blocker(blocker: t.Mapping[str, Json], language: str) -> str:

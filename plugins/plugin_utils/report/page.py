@@ -18,7 +18,7 @@ import re
 import jinja2
 import markupsafe
 
-from ansible_collections.resto.golive.plugins.plugin_utils.report import model, wording
+from ansible_collections.resto.golive.plugins.plugin_utils.report import drills, model, wording
 
 #: Colour family of each state; one that is not here is shown as a failure.
 TONES = {
@@ -51,6 +51,7 @@ def render(report: model.Report) -> str:
         counts=model.counts(report),
         ticked=model.ticked_count(report),
         partial=model.is_partial(report),
+        charts=drills.charts(report),
         waivers=report["waivers"],
         attestations=report["attestations"],
     )
@@ -80,6 +81,10 @@ def _template() -> jinja2.Template:
         "ago": model.ago,
         "target": model.target_of,
         "marked": _marked,
+        "took": drills.duration,
+        "size": drills.size,
+        "minutes": lambda value: drills.duration(value * 60) if isinstance(value, (int, float)) else "",
+        "phases": drills.phases,
         "listed": lambda value: value if isinstance(value, list) else [value] if value else [],
     }
     environment.globals |= {
@@ -90,6 +95,8 @@ def _template() -> jinja2.Template:
         "record": model.record_of,
         "is_ticked": model.is_ticked,
         "anchor": _anchor,
+        "bar": drills.BAR,
+        "tall": drills.HEIGHT,
         "tone": lambda state: TONES.get(state, "bad"),
         "verdict_tone": lambda verdict: VERDICT_TONES.get(verdict, "bad"),
         "status_tone": lambda status: STATUS_TONES.get(status, "bad"),

@@ -49,6 +49,15 @@ STATUSES: dict[str, Text] = {
     "not_applicable": {"es": "no aplica", "en": "not applicable"},
 }
 
+#: Phases of a restore, in the words of the runbook.
+PHASES: dict[str, Text] = {
+    "fetch": {"es": "traer la copia", "en": "fetch the backup"},
+    "check": {"es": "comprobarla", "en": "check it"},
+    "restore": {"es": "restaurar", "en": "restore"},
+    "analyze": {"es": "estadísticas", "en": "statistics"},
+    "verify": {"es": "verificar", "en": "verify"},
+}
+
 MODES: dict[str, Text] = {
     "audit": {"es": "auditoría", "en": "audit"},
     "drill": {"es": "simulacro", "en": "drill"},
@@ -163,6 +172,12 @@ LABELS: dict[str, Text] = {
     "reason": {"es": "Motivo", "en": "Reason"},
     "release": {"es": "Versión", "en": "Release"},
     "report": {"es": "Informe", "en": "Report"},
+    "restores": {"es": "Simulacros de restauración", "en": "Restore drills"},
+    "restores_all": {"es": "Todos los números", "en": "All the numbers"},
+    "restore_promised": {"es": "se promete", "en": "promised"},
+    "restore_runbook": {"es": "Manual para restaurar de verdad", "en": "Runbook for the real thing"},
+    "restore_size": {"es": "Tamaño de los datos", "en": "Size of the data"},
+    "restore_time": {"es": "Tiempo hasta tener los datos (RTO)", "en": "Time until the data is back (RTO)"},
     "role": {"es": "Cargo", "en": "Role"},
     "run": {"es": "Corrida", "en": "Run"},
     "severity": {"es": "Severidad", "en": "Severity"},

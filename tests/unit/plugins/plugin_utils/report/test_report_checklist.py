@@ -23,7 +23,11 @@ def emptied(text: str) -> str:
     text = re.sub(r"\n\n +```.*?```\n(?=\n)", "", text, flags=re.S)
     lines = [re.sub(r"^( *- )\[x\]", r"\1[ ]", line) for line in text.splitlines() if not re.match(r" +- (?!\[)", line)]
     body, state = "\n".join(lines).split("\n## Estado\n")
-    kept = [line.split(":")[0] + ":" for line in state.splitlines() if line.startswith("- ") and not line.startswith("- Riesgos aceptados")]
+    kept = [
+        line.split(":")[0] + ":"
+        for line in state.splitlines()
+        if line.startswith("- ") and not line.startswith(("- Riesgos aceptados", "- Simulacros de restauración"))
+    ]
     return re.sub(r"\n{3,}", "\n\n", body + "\n## Estado\n" + "\n".join(kept))
 
 

@@ -71,6 +71,20 @@ attestations = st.fixed_dictionaries(
 )
 
 
+numbers = st.one_of(st.none(), st.floats(0, 10**6), st.integers(0, 10**15))
+steps = st.fixed_dictionaries(
+    {"phase": st.one_of(texts, st.sampled_from(["fetch", "check", "initdb", "start", "globals", "restore", "analyze", "verify"])), "seconds": numbers}
+    | {"argv": st.lists(st.one_of(texts, st.sampled_from(["restic", "--repo", "--password-file", "restore", "pg_dump", "--host"])), max_size=5)}
+)
+restores = st.fixed_dictionaries(
+    {"host": texts, "run_id": texts, "at": MOMENTS, "status": st.sampled_from([*wording.STATUSES, "surprise"]), "reason": reasons}
+    | dict.fromkeys(("backup", "settings", "database"), owners)
+    | dict.fromkeys(("tables", "rows", "invariants", "rto_s", "rto_limit_min", "rpo_min", "rpo_limit_min", "bytes"), numbers)
+    | {"server_version": st.one_of(st.none(), st.integers(0, 10**6)), "twice_the_size": st.one_of(st.none(), st.just({"p50_s": 1.0, "p90_s": 2.0, "runs": 5}))}
+    | {"phases": st.dictionaries(st.one_of(texts, st.sampled_from(["fetch", "restore"])), numbers, max_size=2), "steps": st.lists(steps, max_size=2)}
+)
+
+
 @st.composite
 def reports(draw: st.DrawFn) -> Report:
     items = []
@@ -117,6 +131,7 @@ def reports(draw: st.DrawFn) -> Report:
         "problems": draw(st.lists(st.fixed_dictionaries({"code": texts, "params": st.just({}), "text": both}), max_size=1)),
         "blockers": blockers,
         "items": items,
+        "restores": draw(st.lists(restores, max_size=2)),
         "waivers": draw(st.lists(waivers, max_size=1)),
         "attestations": draw(st.lists(attestations, max_size=1)),
     }
@@ -185,6 +200,18 @@ def test_markdown(report: Report, language: str) -> None:
     ticked = sum(box.ticked for parent in boxes for box in (parent, *parent.children))
     outside_code = re.sub(r"<pre>.*?</pre>", "", rendered, flags=re.S)
     assert len(re.findall(r"<li>(?:\s*<p>)?\[x\] ", outside_code)) == ticked
+
+
+@settings(max_examples=40, deadline=None)
+@given(reports(), st.sampled_from(["es", "en"]))
+def test_runbook(report: Report, language: str) -> None:
+    """Whatever a drill ran and said, it stays text; and what is proven is said only where a drill passed."""
+    source = RENDERERS["runbook-restore.es.md" if language == "es" else "runbook-restore.md"](report)
+    document = Document(MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(source))
+    tables = {"table", "thead", "tbody", "tr", "th", "td"}
+    assert document.tags <= {"h1", "h2", "p", "ol", "li", "blockquote", "strong", "code", "pre"} | tables, document.tags
+    passed = [drill for drill in report["restores"] if drill["status"] == "pass" and drill["steps"]]
+    assert ("PROBADO el" in document.text or "PROVEN on" in document.text) == bool(passed)
 
 
 @settings(max_examples=40, deadline=None)
