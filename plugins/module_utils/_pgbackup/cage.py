@@ -57,6 +57,14 @@ TUNED = {
 SHM_LEAST = 512 << 20
 
 
+#: Lines of ``pg_dumpall --globals-only`` that a copy does without: the first superuser, whom initdb made, and tablespaces, whose folders are the live ones.
+NOT_OURS = re.compile(r"(CREATE|ALTER) ROLE postgres\b|(CREATE|ALTER|GRANT .* ON) TABLESPACE\b")
+
+
+#: What PostgreSQL says of a page that is not as it was written.
+BROKEN = re.compile("invalid page in block|page verification failed")
+
+
 class Wrong(Exception):
     """The backup does not give back what it should. ``told`` lists how, each as ``{code, name, wanted, found}``."""
 
@@ -222,7 +230,7 @@ class Copy:
         """Roles, memberships, passwords. Not the first superuser, whom initdb made; not tablespaces, whose folders are the live cluster's."""
         kept = []
         for line in (self.backup / "globals.sql").read_text(encoding="utf-8").splitlines(keepends=True):
-            if re.match(r"(CREATE|ALTER) ROLE postgres\b|(CREATE|ALTER|GRANT .* ON) TABLESPACE\b", line):
+            if NOT_OURS.match(line):
                 continue
             kept.append(line)
         path = self.home / "globals.sql"
@@ -321,7 +329,7 @@ class Copy:
                 self.server.wait()
 
 
-def rehearse(plan: Plan, kind: type[Copy] = Copy) -> dict[str, Json]:
+def rehearse(plan: Plan, kind: t.Callable[[Plan], Copy] = Copy) -> dict[str, Json]:
     """Return what came of it: ``verdict`` is pass, fail or inconclusive, with ``told`` or ``failed`` and ``why``; ``walls`` is what shut the copy in."""
     copy, standing = kind(plan), walls.Walls()
     try:
@@ -329,8 +337,10 @@ def rehearse(plan: Plan, kind: type[Copy] = Copy) -> dict[str, Json]:
         came = {"verdict": "pass", "told": [], **copy.rehearse()}
     except Wrong as wrong:
         came = {"verdict": "fail", "told": wrong.told}
-    except Failed as problem:
-        came = {"verdict": "inconclusive", "failed": problem.phase, "why": str(problem)}
-    except (psycopg.Error, OSError) as problem:
-        came = {"verdict": "inconclusive", "failed": "verify", "why": programs.last_words(str(problem))}
+    except (Failed, psycopg.Error, OSError) as problem:
+        phase, why = (problem.phase, str(problem)) if isinstance(problem, Failed) else ("verify", programs.last_words(str(problem)))
+        came = {"verdict": "inconclusive", "failed": phase, "why": why}
+        if BROKEN.search(why):
+            told = [{"code": "page_broken", "name": str(copy.made.get("label") or copy.made.get("id", "")), "wanted": "", "found": why}]
+            came = {"verdict": "fail", "told": told}
     return {"phases": copy.phases, "steps": copy.steps, "walls": standing, **came}

@@ -10,7 +10,7 @@ import datetime
 import pathlib
 import typing as t
 
-from . import cage, dump, files, look, offsite, physical, pitr, retain, sight
+from . import cage, dump, files, foreign, look, offsite, physical, pitr, retain, sight
 
 Json = t.Any
 Config = t.Mapping[str, Json]
@@ -27,7 +27,7 @@ class Engine:
     stored: t.Callable[[Config], dict[str, Json]]
     fetch: t.Callable[[Config], dict[str, Json]]
     begin: t.Callable[[Config], Json]
-    copy: type[cage.Copy]
+    copy: t.Callable[[cage.Plan], cage.Copy]
 
 
 def _stored(config: Config) -> dict[str, Json]:
@@ -47,6 +47,14 @@ def _stored(config: Config) -> dict[str, Json]:
 ENGINES = {
     "dump": Engine(dump.take, look.look, _stored, offsite.fetch, offsite.begin, cage.Copy),
     "pgbackrest": Engine(pitr.take, sight.look, pitr.stored, pitr.fetch, pitr.begin, physical.Physical),
+}
+
+
+#: How a copy is made of what others brought. They take, keep and bring it themselves.
+COPIES: dict[str, t.Callable[[cage.Plan], cage.Copy]] = {
+    **{name: engine.copy for name, engine in ENGINES.items()},
+    "external": foreign.copy,
+    "managed": foreign.copy,
 }
 
 

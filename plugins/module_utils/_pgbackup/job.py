@@ -173,7 +173,7 @@ DO: dict[str, t.Callable[[t.Mapping[str, Json]], int]] = {
     "missing": lambda config: answer(lambda: {"statements": access.settle(config, apply=False)}),
     "stored": lambda config: answer(lambda: engines.of(config).stored(config)),
     "fetch": lambda order: answer(lambda: engines.of(order).fetch(order)),
-    "cage": lambda plan: answer(lambda: cage.rehearse(plan, engines.of(plan).copy)),
+    "cage": lambda plan: answer(lambda: cage.rehearse(plan, engines.COPIES[str(plan.get("engine") or "dump")])),
     "plan": lambda config: answer(lambda: retain.told(config, datetime.datetime.now(datetime.UTC))),
     "force-retain": lambda config: answer(lambda: force(config)),
     "verified": lambda order: answer(lambda: verified(order)),

@@ -74,27 +74,32 @@ class Physical(cage.Copy):
                 broken = self._structure() or self._pages()
                 if broken:
                     raise Wrong(broken)
-        except psycopg.errors.DataCorrupted as problem:
-            raise self._wrong("page_broken", programs.last_words(str(problem))) from None
         finally:
             self._stop()
         return {"phases": self.phases, "steps": self.steps, **self._proven(now), **last}
 
     def _check_files(self) -> None:
         self.made = files.read_manifest(self.backup)
-        control = dict(line.split(":", 1) for line in self._step("check", "pg_controldata", "-D", str(self.data)).splitlines() if ":" in line)
-        self.limits = {setting: control[name].strip() for setting, name in LIMITS}
-        identifier = control["Database system identifier"].strip()
+        identifier = self._control()["Database system identifier"].strip()
         if identifier != self.made["system_identifier"]:
             raise Wrong([{"code": "other_cluster", "name": self.made["id"], "wanted": self.made["system_identifier"], "found": identifier}])
-        for name, text in (("postgresql.conf", ""), ("pg_hba.conf", "local all all trust\n"), ("pg_ident.conf", "")):
-            self._own(name, text)
-        # Settings of the live cluster (ALTER SYSTEM), its archiver's among them.
-        (self.data / "postgresql.auto.conf").write_text("", encoding="utf-8")
-        (self.data / "standby.signal").unlink(missing_ok=True)
+        self._alone()
         (self.data / "recovery.signal").touch()
         if self.user:
             shutil.chown(self.data / "recovery.signal", self.user)
+
+    def _control(self) -> dict[str, str]:
+        """Return what pg_controldata says, after noting what the copy must have as many of as the live cluster had."""
+        control = dict(line.split(":", 1) for line in self._step("check", "pg_controldata", "-D", str(self.data)).splitlines() if ":" in line)
+        self.limits = {setting: control[name].strip() for setting, name in LIMITS}
+        return control
+
+    def _alone(self) -> None:
+        """Take the live cluster's settings (ALTER SYSTEM, its archiver's among them) and its role of a standby away."""
+        for name, text in (("postgresql.conf", ""), ("pg_hba.conf", "local all all trust\n"), ("pg_ident.conf", "")):
+            self._own(name, text)
+        (self.data / "postgresql.auto.conf").write_text("", encoding="utf-8")
+        (self.data / "standby.signal").unlink(missing_ok=True)
 
     def _own(self, name: str, text: str) -> None:
         path = self.home / name
@@ -116,7 +121,7 @@ class Physical(cage.Copy):
     def _to(self, target: str | None) -> None:
         """Start the copy and have it recover to just before the place *target* of the WAL, or to the end of it."""
         self.target = target
-        self._start()
+        cage.Copy._start(self)
         done = "select pg_get_wal_replay_pause_state() = 'paused' as done" if target else "select not pg_is_in_recovery() as done"
         end = time.monotonic() + self.start_s
         while time.monotonic() < end:

@@ -116,9 +116,12 @@ def _of_a_quiet_moment(config: Config, folder: pathlib.Path) -> dict[str, Json]:
         session.commit()
         session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         session.read_only = True
+        # Sequences stand outside of snapshots: read before the moment, they can only have moved on by then.
+        sequences = manifest.what_it_is(looking)["sequences"]
         lsn, snapshot = _quiet(looking, session)
         body = manifest.what_it_is(session)
         body |= {
+            "sequences": sequences,
             "at": snapshot["at"].astimezone(datetime.UTC).isoformat(),
             "lsn": lsn,
             "wal_segment_bytes": int(manifest.row(session, "select setting from pg_settings where name = 'wal_segment_size'")["setting"]),

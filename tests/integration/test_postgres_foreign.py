@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Somebody else's backups in the cage, against a real cluster: dumps of every format and a data directory come back, and what is no backup is told."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import typing as t
+
+import pytest
+
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_rules
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, foreign
+
+from .postgres_server import USER, Cluster, cluster, make_shop
+
+Result = dict[str, t.Any]
+QUESTIONS = {"orders": "select count(*) from orders"}
+
+
+@pytest.fixture(scope="module")
+def server() -> t.Iterator[Cluster]:
+    with cluster() as made:
+        make_shop(made)
+        yield made
+
+
+@pytest.fixture
+def home(server: Cluster) -> t.Iterator[pathlib.Path]:
+    """A drill's folder, whose ``backup`` the user's command is to fill."""
+    folder = server.home / "drill"
+    for path in (folder, folder / "backup", folder / "work"):
+        path.mkdir()
+        if USER:
+            shutil.chown(path, USER)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def rehearse(home: pathlib.Path, questions: dict[str, str] = QUESTIONS) -> Result:
+    if USER:
+        for folder, _folders, names in os.walk(home):
+            for name in (".", *names):
+                shutil.chown(pathlib.Path(folder) / name, USER)
+    plan = {"home": str(home / "work"), "backup": str(home / "backup"), "jobs": 2, "settings": "tuned", "memory_mb": 512, "user": USER, "caged": False}
+    return cage.rehearse({**plan, "id": "theirs", "at": "2026-11-24T10:00:00+00:00", "questions": questions}, foreign.copy)
+
+
+def told(result: Result) -> set[str]:
+    assert result["verdict"] == "fail", result
+    assert all(one["code"] in drill_rules.CODES for one in result["told"])
+    return {one["code"] for one in result["told"]}
+
+
+DUMPS = {
+    "custom": ("pg_dump", "--format=custom", "--file={target}/shop.dump", "shop"),
+    "directory": ("pg_dump", "--format=directory", "--file={target}/shop", "shop"),
+    "plain": ("pg_dump", "--file={target}/shop.sql", "shop"),
+    "data": ("pg_basebackup", "--pgdata={target}/base", "--checkpoint=fast", "--wal-method=stream", "--no-sync"),
+}
+
+
+def theirs(server: Cluster, home: pathlib.Path, kind: str) -> None:
+    """What a restore command of theirs leaves."""
+    program, *words = DUMPS[kind]
+    where = ["-h", server.sockets, "-U", "postgres"]
+    server.run(program, *where, *[word.format(target=home / "backup") for word in words])
+    if kind != "data":
+        server.run("pg_dumpall", *where, "--globals-only", f"--file={home / 'backup' / 'globals.sql'}")
+
+
+@pytest.mark.parametrize("kind", sorted(DUMPS))
+def test_it_comes_back_whatever_its_format(server: Cluster, home: pathlib.Path, kind: str) -> None:
+    theirs(server, home, kind)
+    assert foreign.shape(home / "backup")[0] == kind
+    result = rehearse(home)
+    assert result["verdict"] == "pass", result
+    assert (result["tables"], result["rows"], result["answers"], result["unsealed"]) == (3, 110, {"orders": [["100"]]}, True)
+    same = result["copy_identifier"] == str(server.value("select system_identifier from pg_control_system()"))
+    assert same == (kind == "data")
+    words = " ".join(" ".join(step["argv"]) for step in result["steps"])
+    for wanted in ("archive_command=/bin/false", "archive_mode=off", "listen_addresses=", "shared_preload_libraries="):
+        assert wanted in words
+    assert str(server.sockets) not in words
+
+
+def test_settings_of_the_live_cluster_do_not_come_along(server: Cluster, home: pathlib.Path) -> None:
+    theirs(server, home, "data")
+    escaped = home / "escaped"
+    (home / "backup" / "base" / "postgresql.auto.conf").write_text(f"archive_mode = on\narchive_command = 'touch {escaped}'\nlisten_addresses = '*'\n")
+    assert rehearse(home)["verdict"] == "pass"
+    assert not escaped.exists()
+
+
+def test_a_role_that_nobody_brought(server: Cluster, home: pathlib.Path) -> None:
+    theirs(server, home, "custom")
+    (home / "backup" / "globals.sql").unlink()
+    assert told(rehearse(home)) == {"role_missing"}
+
+
+def test_a_dump_that_was_cut_short(server: Cluster, home: pathlib.Path) -> None:
+    theirs(server, home, "custom")
+    path = home / "backup" / "shop.dump"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    assert told(rehearse(home)) == {"restore_refused"}
+
+
+def test_plain_sql_that_was_cut_short_is_not_hidden_by_psql(server: Cluster, home: pathlib.Path) -> None:
+    theirs(server, home, "plain")
+    path = home / "backup" / "shop.sql"
+    path.write_text(path.read_text().replace("CREATE TABLE public.orders", "CREATE TABEL public.orders"))
+    assert told(rehearse(home)) == {"restore_refused"}
+
+
+@pytest.mark.parametrize("left", [{}, {"readme.txt": b"done"}, {"empty.sql": b""}])
+def test_a_command_that_left_no_backup(home: pathlib.Path, left: dict[str, bytes]) -> None:
+    for name, content in left.items():
+        (home / "backup" / name).write_bytes(content)
+    assert told(rehearse(home)) == {"not_restored"}
+
+
+def test_a_question_without_an_answer(server: Cluster, home: pathlib.Path) -> None:
+    theirs(server, home, "custom")
+    assert told(rehearse(home, {"gone": "select count(*) from nowhere"})) == {"invariant_differs"}
+
+
+def test_a_data_directory_with_a_broken_page(server: Cluster, home: pathlib.Path) -> None:
+    theirs(server, home, "data")
+    path = home / "backup" / "base" / str(server.value("select pg_relation_filepath('tenants')", "shop"))
+    raw = bytearray(path.read_bytes())
+    raw[8000] ^= 1
+    path.write_bytes(bytes(raw))
+    assert told(rehearse(home)) == {"page_broken"}
