@@ -21,8 +21,6 @@ TAG = "golive"
 #: What restic says, and what it means: (regular expression, name). In lower case; the first that fits is told.
 COMPLAINTS: tuple[tuple[str, str], ...] = (
     ("wrong password or no key found", "password_rotated"),
-    ("is there a repository at the following location", "no_repository"),
-    ("unable to open config file", "no_repository"),
     (r"permission denied \(publickey", "login_refused"),
     ("host key verification failed", "host_key"),
     ("no route to host", "unreachable"),
@@ -31,6 +29,13 @@ COMPLAINTS: tuple[tuple[str, str], ...] = (
     ("connection timed out", "unreachable"),
     ("connection lost", "unreachable"),
     ("unable to start the sftp session", "unreachable"),  # ssh ended before it said why
+    ("connection reset", "unreachable"),
+    ("i/o timeout", "unreachable"),
+    ("access denied", "keys_refused"),  # S3, in several words
+    ("accessdenied", "keys_refused"),
+    ("access key id you provided does not exist", "keys_refused"),
+    ("request signature we calculated does not match", "keys_refused"),
+    ("certificate", "unreachable"),
     ("unable to create lock", "locked"),
     ("repository is already locked", "locked"),
     ("no space left", "full"),
@@ -40,6 +45,9 @@ COMPLAINTS: tuple[tuple[str, str], ...] = (
     ("unexpected eof", "damaged"),
     ("not found in repository", "damaged"),
     (r"load\(<data/.*(no such file|file does not exist|key does not exist)", "damaged"),
+    # Last: with an object store restic says this also of a server that is not there, and a second repository would be made.
+    ("is there a repository at the following location", "no_repository"),
+    ("unable to open config file", "no_repository"),
 )
 
 

@@ -26,7 +26,7 @@ Config = t.Mapping[str, Json]
 CODES = {
     26: "corrupt", 27: "option", 28: "corrupt", 29: "corrupt", 31: "option", 32: "option", 33: "option", 34: "option", 37: "option", 40: "not_empty",
     41: "unreadable", 49: "unreachable", 50: "locked", 55: "missing", 56: "no_server", 58: "other_cluster", 75: "no_such_set", 82: "archive_timeout",
-    87: "not_archiving", 95: "password",
+    87: "not_archiving",
 }  # fmt: skip
 
 #: Options that need a newer version than some release of Debian or Ubuntu has (pgBackRest's release notes): what to say, not what decides.

@@ -60,6 +60,11 @@ def secret_files(config: t.Mapping[str, Json], secrets: t.Mapping[str, str]) -> 
     return found
 
 
+def keys_missing(repository: str, secrets: t.Mapping[str, str]) -> bool:
+    """Say whether *repository* is an object store and its two keys are not declared."""
+    return repository.startswith("s3:") and not (secrets.get("access_key") and secrets.get("secret_key"))
+
+
 def _pgbackrest_secrets(config: t.Mapping[str, Json], secrets: t.Mapping[str, str]) -> dict[pathlib.Path, str]:
     """Return the one file that pgBackRest reads beside its configuration."""
     named = (("repo1-cipher-pass", "repository_password"), ("repo1-s3-key", "access_key"), ("repo1-s3-key-secret", "secret_key"))

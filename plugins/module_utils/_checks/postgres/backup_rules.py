@@ -38,6 +38,7 @@ OFFSITE_REFUSED = {
     "no_repository": "postgres_backup.no_repository",
     "login_refused": "postgres_backup.login_refused",
     "host_key": "postgres_backup.host_key",
+    "keys_refused": "postgres_backup.keys_refused",
     "unreachable": "postgres_backup.offsite_unreachable",
     "full": "postgres_backup.offsite_full",
 }
@@ -193,6 +194,8 @@ def _offsite(seen: Seen, options: Options) -> list[Assertion]:
         return [Assertion("fail", "postgres_backup.no_second_place", {}, source="postgres_backups_repository")]
     if ":" not in where or where.startswith(("sftp:localhost", "sftp:127.", "local:")):
         return [Assertion("fail", "postgres_backup.same_host", {"repository": where}, "another machine", where)]
+    if seen["keys_missing"]:
+        return [Assertion("fail", "postgres_backup.keys_undeclared", {"repository": where}, source="postgres_backups_access_key")]
     if not seen["password_current"]:
         return [Assertion("fail", "postgres_backup.password_differs", {"repository": where}, source="/etc/golive/backup.password")]
     if "refused" in place:

@@ -121,7 +121,7 @@ def _status(status: t.Mapping[str, Json], repositories: t.Sequence[t.Mapping[str
     if status["code"] in (0, NO_BACKUP):
         return _say("fail", "repository_empty", ">= 1", 0, source)
     words = " ".join(str(one["status"]["message"]) for one in repositories) or str(status["message"])
-    if "CryptoError" in words or "found outside of section" in words:  # what a wrong passphrase makes of a file
+    if "found outside of section" in words:  # what a wrong passphrase makes of a file
         return _say("fail", "password_rotated", 0, status["code"], source, repository="pgBackRest", why=status["message"])
     why = "".join(letter if letter.isprintable() else "?" for letter in words)[:300]
     return _say("fail", "pgbackrest_refused", 0, status["code"], source, repository="pgBackRest", why=why)

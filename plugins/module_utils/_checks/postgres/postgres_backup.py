@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils import _ship
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Check, Context, Json, Options
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_engines, backup_rules
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_engines, backup_host, backup_rules
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_host import CONFIG, USER, access, holds, read_config, secret_files, write
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_report import REPORT
 
@@ -69,6 +69,7 @@ class PostgresBackup(Check):
             "outdated": _ship.outdated(),
             "access_missing": missing,
             "repository": place.get("repository", ""),
+            "keys_missing": backup_host.keys_missing(str(place.get("repository", "")), ctx.secrets),
             "password_current": all(holds(path, content) for path, content in secret_files(config, ctx.secrets).items()),
         }
 

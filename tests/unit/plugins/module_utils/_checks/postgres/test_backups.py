@@ -40,7 +40,7 @@ def seen(minutes: float = 10, *, newest: Seen | None = None, **more: t.Any) -> S
     return {
         "installed": True, "now": NOW.timestamp(), "outdated": [], "access_missing": [], "mode": "0o700", "running_s": None, "newest": copy, "history": good,
         "live": {"name": "golive_backup", "bypasses": True, "super": False, "system_identifier": "1"},
-        "offsite": {"declared": True, "stored": stored}, "repository": "sftp:b@ops1:/srv/backup", "password_current": True, **more,
+        "offsite": {"declared": True, "stored": stored}, "repository": "sftp:b@ops1:/srv/backup", "password_current": True, "keys_missing": False, **more,
     }  # fmt: skip
 
 
@@ -106,6 +106,8 @@ DAMAGED = {"name": "dump/1.dat.gz", "wanted": 2, "found": 1}
         ({"repository": "/srv/backup"}, {("fail", "same_host")}),
         ({"repository": "sftp:localhost:/srv"}, {("fail", "same_host")}),
         ({"password_current": False}, {("fail", "password_differs")}),
+        ({"keys_missing": True}, {("fail", "keys_undeclared")}),
+        ({"offsite": {"declared": True, "refused": "keys_refused", "why": "x"}}, {("fail", "keys_refused")}),
         ({"offsite": {"declared": True, "stored": []}}, {("fail", "offsite_empty")}),
         ({"offsite": {"declared": True, "refused": "password_rotated", "why": "x"}}, {("fail", "password_rotated")}),
         ({"offsite": {"declared": True, "refused": "nobody knows", "why": "x"}}, {("fail", "offsite_refused")}),
