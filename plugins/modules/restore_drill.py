@@ -54,6 +54,27 @@ options:
       - Variable C(postgres_restore_invariants).
     type: dict
     default: {}
+  engine:
+    description:
+      - What makes the backups. Variable C(postgres_backups_engine). Copies of V(dump) and V(pgbackrest) are compared with their manifest, exactly; with
+        V(pgbackrest) as of the manifest's moment, and then recovered to the last archived commit.
+      - V(external) and V(managed) keep no manifest. Their copy must come back without an error, be sound, and answer at least one question of O(invariants).
+    type: str
+    choices: [dump, pgbackrest, external, managed]
+    default: dump
+  report:
+    description: The list of backups, as in M(resto.golive.postgres_backup). Variable C(postgres_backups_report). Needed with V(external) and V(managed).
+    type: dict
+  command:
+    description:
+      - Argument list that brings the backup C({id}) into the empty folder C({target}), as a dump (any format; roles in C(globals.sql)) or as a data directory.
+      - Variable C(postgres_restore_command). Needed with V(external) and V(managed).
+    type: list
+    elements: str
+  command_as:
+    description: OS user that the command runs as. Variable C(postgres_restore_command_as).
+    type: str
+    default: nobody
 """
 
 EXAMPLES = r"""

@@ -30,7 +30,7 @@ from .postgres_server import USER, Cluster, binaries, cluster, make_shop
 
 Config = dict[str, t.Any]
 INVARIANTS = {"orders": "select count(*) from orders"}
-OPTIONS = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "settings": "tuned", "jobs": 2, "invariants": INVARIANTS}
+OPTIONS = {"engine": "dump", "rto_minutes": 30.0, "rpo_minutes": 60.0, "settings": "tuned", "jobs": 2, "invariants": INVARIANTS}
 
 
 class Uncaged(RunContext):
@@ -94,7 +94,7 @@ def config(server: Cluster, carried: pathlib.Path, tmp_path: pathlib.Path, monke
     written = home / "backup.json"
     written.write_text(json.dumps(made))
     me = USER or pwd.getpwuid(os.geteuid()).pw_name
-    for where, name, value in ((restore_drill, "CONFIG", written), (backup_host, "CONFIG", written), (restore_drill, "USER", me)):
+    for where, name, value in ((restore_drill, "CONFIG", written), (backup_host, "CONFIG", written), (backup_host, "USERS", {"dump": me})):
         monkeypatch.setattr(where, name, value)
     monkeypatch.setattr(restore_drill, "DRILL_USER", me)
     yield made
@@ -206,7 +206,15 @@ def test_a_folder_of_another_cluster(config: Config) -> None:
     made.update(system_identifier="7000000000000000001")
     del made["seal"]
     path.write_text(json.dumps({**made, "seal": files.seal(made)}))
-    seen = {**look.look(config), "installed": True, "outdated": [], "access_missing": [], "repository": "sftp:x:/y", "password_current": True}
+    seen = {
+        **look.look(config),
+        "installed": True,
+        "outdated": [],
+        "access_missing": [],
+        "repository": "sftp:x:/y",
+        "password_current": True,
+        "keys_missing": False,
+    }
     options = {"engine": "dump", "directory": config["directory"], "rpo_minutes": None, "size_share_min": 0.5}
     assert codes(backup_rules.judge(seen, options)) == {"other_cluster"}
 

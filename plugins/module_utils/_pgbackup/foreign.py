@@ -87,7 +87,7 @@ class Dump(_Unsealed):
         if not found:
             raise Failed("preflight", "no PostgreSQL server is on this host")
         where = {"name": DATABASE, "collate": "C.UTF-8", "ctype": "C.UTF-8", "encoding": "UTF8"}
-        self.made = {"server_version": found[0] * 10000, "data_checksums": True, "database": where, "label": self.plan.get("id", "")}
+        self.made = {"server_version": found[0] * 10000, "data_checksums": True, "database": where, "label": self.plan.get("id", ""), "extensions": {}}
         self.shape, self.path = shape(self.backup)
         if self.shape != "plain":
             self._content("check", "pg_restore", "--file=/dev/null", str(self.path))
@@ -122,7 +122,13 @@ class Data(_Unsealed, physical.Physical):
         _shape, self.data = shape(self.backup)
         self.data.chmod(0o700)  # PostgreSQL refuses any other
         major = (self.data / "PG_VERSION").read_text(encoding="utf-8").strip()
-        self.made = {"server_version": int(major) * 10000, "label": self.plan.get("id", ""), "system_identifier": "", "database": {"name": "postgres"}}
+        self.made = {
+            "server_version": int(major) * 10000,
+            "label": self.plan.get("id", ""),
+            "system_identifier": "",
+            "database": {"name": "postgres"},
+            "extensions": {},
+        }
         control = self._control()
         self.made["data_checksums"] = control["Data page checksum version"].strip() != "0"
         self._alone()

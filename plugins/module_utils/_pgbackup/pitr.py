@@ -266,7 +266,8 @@ def fetch(order: t.Mapping[str, Json]) -> dict[str, Json]:
     made = files.read_manifest(folder)
     shutil.copytree(folder, target, dirs_exist_ok=True)
     told = _restored(config, made, target) or _brought(config, made, target)
-    return {"seconds": round(time.monotonic() - started, 2), "told": told}
+    words = _restore_words(made, target)
+    return {"seconds": round(time.monotonic() - started, 2), "told": told, "argv": pgbackrest.argv(config, "restore", *words)}
 
 
 def _restored(config: Config, made: t.Mapping[str, Json], target: pathlib.Path) -> list[dict[str, Json]]:
@@ -274,14 +275,18 @@ def _restored(config: Config, made: t.Mapping[str, Json], target: pathlib.Path) 
     data.mkdir(mode=0o700)
     if config.get("user"):
         shutil.chown(data, config["user"])
-    apart = [f"--pg1-path={data}", f"--tablespace-map-all={target / 'ts'}", *_apart(target)]
     try:
-        pgbackrest.call(config, "restore", *apart, f"--set={made['label']}", "--archive-mode=off", "--job-retry=1", "--job-retry-interval=1")
+        pgbackrest.call(config, "restore", *_restore_words(made, target))
     except Refused as problem:
         if problem.name not in ("corrupt", "missing"):
             raise
         return [{"code": "bundle_corrupt", "name": made["label"], "wanted": "", "found": str(problem)}]
     return []
+
+
+def _restore_words(made: t.Mapping[str, Json], target: pathlib.Path) -> list[str]:
+    apart = [f"--pg1-path={target / 'pg'}", f"--tablespace-map-all={target / 'ts'}", *_apart(target)]
+    return [*apart, f"--set={made['label']}", "--archive-mode=off", "--job-retry=1", "--job-retry-interval=1"]
 
 
 def _apart(target: pathlib.Path) -> list[str]:

@@ -79,7 +79,18 @@ def judge(seen: Seen, options: Options) -> list[Assertion]:
     if seen["questions"] != options["invariants"]:
         return [Assertion("error", "restore_drill.questions_changed", {"id": seen["id"]}, sorted(options["invariants"]), sorted(seen["questions"]))]
     proven = {"id": seen["id"], "tables": seen["tables"], "rows": seen["rows"], "invariants": seen["invariants"]}
-    return [Assertion("pass", "restore_drill.proven", proven, source=seen["id"]), *_rto(seen, options), *_rpo(seen, options), _cage(seen), _steps(seen)]
+    return [_came(seen, proven), *_rto(seen, options), *_rpo(seen, options), _cage(seen), _steps(seen)]
+
+
+def _came(seen: Seen, proven: dict[str, Json]) -> Assertion:
+    """What holds a copy against what it should be: its manifest, or, with somebody else's backups, only the user's own questions."""
+    if not seen.get("unsealed"):
+        return Assertion("pass", "restore_drill.proven", proven, source=seen["id"])
+    if not seen["invariants"]:
+        return Assertion("error", "restore_drill.no_questions", {"id": seen["id"]}, ">= 1 question", 0, "postgres_restore_invariants")
+    if not seen["rows"]:
+        return Assertion("fail", "restore_drill.empty", {"id": seen["id"]}, "> 0 rows", 0)
+    return Assertion("pass", "restore_drill.came_back", proven, ">= 1 answer", seen["answers"], seen["id"])
 
 
 def _wrong(name: str, one: Seen) -> Assertion:

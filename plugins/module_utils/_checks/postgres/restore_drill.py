@@ -14,6 +14,7 @@ import fcntl
 import json
 import os
 import pathlib
+import pwd
 import re
 import secrets
 import shutil
@@ -23,8 +24,12 @@ import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils import _ship
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Check, Context, Json, Options
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_metrics, drill_rules
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_host import CONFIG, USER, read_config
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_metrics, drill_rules, drill_sources
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_host import CONFIG, read_config
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_report import REPORT
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_backup import ENGINE
+
+Source = drill_sources.Job | drill_sources.Theirs
 
 DRILL_USER = "golive_drill"
 
@@ -85,17 +90,24 @@ class RestoreDrill(Check):
         "settings": {"type": "str", "choices": ["tuned", "production"], "default": "tuned", "example": "postgres_restore_settings: tuned"},
         "jobs": {"type": "int", "default": 2, "example": "postgres_restore_jobs: 2"},
         "invariants": {"type": "dict", "default": {}, "example": 'postgres_restore_invariants: {orphans: "select count(*) from …"}'},
+        "engine": {**ENGINE, "variable": "postgres_backups_engine"},
+        "report": {**REPORT, "variable": "postgres_backups_report"},
+        "command": {
+            "type": "list",
+            "elements": "str",
+            "required_with": {"engine": ["external", "managed"]},
+            "example": 'postgres_restore_command: [/usr/local/bin/fetch-backup, "{id}", "{target}"]   # leaves a dump or a data directory there',
+        },
+        "command_as": {"type": "str", "default": "nobody", "example": "postgres_restore_command_as: backup"},
     }
 
     def observe(self, ctx: Context) -> dict[str, Json]:
-        config = read_config()
-        if config is None:
-            raise CannotKnow("restore_drill.no_backups")
+        source = drill_sources.of(ctx, read_config, CONFIG)
         scratch = pathlib.Path(ctx.options["scratch"])
         scratch.mkdir(mode=0o711, parents=True, exist_ok=True)
         with _only_one(scratch):
             reap(ctx, scratch)
-            return drill_metrics.told(scratch, lambda: _drill(ctx, config, scratch), ctx.options)
+            return drill_metrics.told(scratch, lambda: _drill(ctx, source, scratch), ctx.options)
 
     def judge(self, seen: dict[str, Json], options: Options) -> list[Assertion]:
         return drill_rules.judge(seen, options)
@@ -127,9 +139,9 @@ def remove(home: pathlib.Path, scratch: pathlib.Path) -> None:
     shutil.rmtree(home)
 
 
-def _drill(ctx: Context, config: t.Mapping[str, Json], scratch: pathlib.Path) -> dict[str, Json]:
+def _drill(ctx: Context, source: Source, scratch: pathlib.Path) -> dict[str, Json]:
     started = time.time()
-    known = _ship.ask(ctx, USER, "stored", str(CONFIG))
+    known = source.stored()
     if known.get("name") == DAMAGED:
         return _damaged("manifest.json", known)
     newest, manifest = _preflight(known, scratch)
@@ -137,21 +149,23 @@ def _drill(ctx: Context, config: t.Mapping[str, Json], scratch: pathlib.Path) ->
     _folder(home, 0o711)
     (home / MARKER).touch()
     try:
-        fetched = _fetch(ctx, config, newest, home)
+        fetched = _fetch(source, newest, home)
         if fetched.get("name") == DAMAGED:
             return _damaged(newest["id"], fetched)
-        came = _caged(ctx, home, manifest)
+        if fetched["told"]:
+            return {"verdict": "fail", "id": newest["id"], "told": fetched["told"], "phases": {"fetch": fetched["seconds"]}, "steps": []}
+        came = _caged(ctx, home, manifest, source.plan(known, started))
         if came["verdict"] == "pass":
-            _note(ctx, config, newest["id"], started, home)
+            source.note(newest["id"], started, lambda order: _readable(home / "verified.json", json.dumps(order).encode()))
     finally:
         ctx.run(["systemctl", "stop", f"golive-{home.name}.service"], ok=None)
         remove(home, scratch)
     came["phases"] = {"fetch": fetched["seconds"], **came["phases"]}
-    came["steps"] = [fetched, *came["steps"]]
+    came["steps"] = [{key: fetched[key] for key in ("phase", "argv", "seconds")}, *came["steps"]]
     seen = {
+        "at": manifest["at"],
         **came,
         "id": newest["id"],
-        "at": manifest["at"],
         "started": started,
         "settings": ctx.options["settings"],
         "server_version": manifest["server_version"],
@@ -216,29 +230,30 @@ def _preflight(known: t.Mapping[str, Json], scratch: pathlib.Path) -> tuple[dict
     return newest, manifest
 
 
-def _fetch(ctx: Context, config: t.Mapping[str, Json], newest: t.Mapping[str, Json], home: pathlib.Path) -> dict[str, Json]:
-    """Bring the copy from the second place, as the job's own user, and hand it to the cage's. Return the step."""
+def _fetch(source: Source, newest: t.Mapping[str, Json], home: pathlib.Path) -> dict[str, Json]:
+    """Bring the copy from the second place, as whoever may, and hand it to the cage's user. Return the step, with what is wrong in the place it came from."""
     target = home / "backup"
-    _folder(target, 0o700, USER)
-    order = {"config": config, "snapshot": newest["snapshot"], "target": str(target)}
-    told = _ship.ask(ctx, USER, "fetch", str(_readable(home / "fetch.json", json.dumps(order).encode())))
+    try:
+        _folder(target, 0o700, source.user)
+    except LookupError:
+        raise CannotKnow("common.user_missing", user=source.user) from None
+    told = source.fetch(newest, target, lambda order: _readable(home / "fetch.json", json.dumps(order).encode()))
     if "failed" in told:
         if told.get("name") == DAMAGED:
             return told
         raise CannotKnow("restore_drill.fetch_failed", why=told["why"])
     for folder, _folders, names in os.walk(target):
         for name in (".", *names):
-            shutil.chown(pathlib.Path(folder) / name, DRILL_USER, DRILL_USER)
-    return {"phase": "fetch", "argv": told["argv"], "seconds": float(told["seconds"])}
+            os.lchown(pathlib.Path(folder) / name, *_ids(DRILL_USER))
+    return {"phase": "fetch", "argv": told.get("argv", []), "seconds": float(told["seconds"]), "told": told.get("told", [])}
 
 
-def _note(ctx: Context, config: t.Mapping[str, Json], name: str, at: float, home: pathlib.Path) -> None:
-    """Have the job remember that this copy came back."""
-    order = {"config": config, "id": name, "at": at}
-    _ship.ask(ctx, USER, "verified", str(_readable(home / "verified.json", json.dumps(order).encode())))
+def _ids(user: str) -> tuple[int, int]:
+    found = pwd.getpwnam(user)
+    return found.pw_uid, found.pw_gid
 
 
-def _caged(ctx: Context, home: pathlib.Path, manifest: t.Mapping[str, Json]) -> dict[str, Json]:
+def _caged(ctx: Context, home: pathlib.Path, manifest: t.Mapping[str, Json], more: t.Mapping[str, Json]) -> dict[str, Json]:
     work = home / "work"
     _folder(work, 0o700, DRILL_USER)
     plan = {
@@ -248,6 +263,7 @@ def _caged(ctx: Context, home: pathlib.Path, manifest: t.Mapping[str, Json]) -> 
         "settings": ctx.options["settings"],
         "memory_mb": MEMORY_MB,
         "live_identifier": manifest["system_identifier"],
+        **more,
     }
     order = _readable(home / "plan.json", json.dumps(plan).encode())
     program = _readable(home / "golive_pgbackup.pyz", _ship.archive())

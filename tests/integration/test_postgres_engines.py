@@ -1,0 +1,140 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole drill with the other engines, from the check's door to its judgement: nothing is left behind, and every fault ends in its own words."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import pwd
+import sys
+import time
+import typing as t
+
+import pytest
+
+from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_host, restore_drill
+from ansible_collections.resto.golive.plugins.plugin_utils import texts
+
+from .pgbackrest_server import INVARIANTS, Archived, archived
+from .postgres_server import USER
+from .test_postgres_drill import Uncaged
+
+Options = dict[str, t.Any]
+OPTIONS: Options = {"rto_minutes": 30.0, "rpo_minutes": 15.0, "settings": "tuned", "jobs": 2, "invariants": INVARIANTS}
+
+#: What a team's own restore command does: the id names a file, the target is where it goes.
+RESTORE = "import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2]); shutil.copy(sys.argv[3], sys.argv[2])"
+
+
+@pytest.fixture(scope="module")
+def shop() -> t.Iterator[Archived]:
+    with archived() as made:
+        made.begin()
+        made.back_up()
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def here(shop: Archived, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job's file, and everybody's user, are this test's own."""
+    me = USER or pwd.getpwuid(os.geteuid()).pw_name
+    written = tmp_path / "backup.json"
+    written.write_text(json.dumps(shop.config))
+    for where in (restore_drill, backup_host):
+        monkeypatch.setattr(where, "CONFIG", written)
+    monkeypatch.setattr(backup_host, "USERS", {"pgbackrest": me})
+    monkeypatch.setattr(restore_drill, "DRILL_USER", me)
+
+
+def drill(shop: Archived, **more: t.Any) -> tuple[dict[str, t.Any], list[Assertion]]:
+    options = {**OPTIONS, "scratch": str(shop.home / "scratch"), **more}
+    check = restore_drill.RestoreDrill()
+    seen = check.observe(Uncaged(options, {}, "", 300))
+    told = check.judge({**seen, "walls": {"none of systemd's": False}}, options)
+    for one in told:
+        text = texts.render(one.code, one.params)
+        assert "‹" not in text["es"] + text["en"], one.code
+    assert [path.name for path in (shop.home / "scratch").iterdir() if restore_drill.NAME.match(path.name)] == []
+    return seen, told
+
+
+def test_a_physical_backup_is_rehearsed(shop: Archived) -> None:
+    seen, told = drill(shop, engine="pgbackrest")
+    assert {one.status for one in told} == {"pass"}, told
+    assert "restore_drill.proven" in {one.code for one in told}
+    assert seen["steps"][0]["argv"][0] == "pgbackrest"
+    assert "fetch" in seen["phases"]
+    assert seen["missing"] == 0
+
+
+def test_a_segment_that_is_gone_fails_the_drill(shop: Archived) -> None:
+    path = max((shop.home / "repo" / "archive").rglob("0000*-*.zst"))
+    earlier = sorted((shop.home / "repo" / "archive").rglob("0000*-*.zst"))[-2]
+    assert path != earlier
+    kept = earlier.read_bytes()
+    earlier.unlink()
+    try:
+        _seen, told = drill(shop, engine="pgbackrest")
+    finally:
+        earlier.write_bytes(kept)
+        os.chown(earlier, path.stat().st_uid, path.stat().st_gid)
+    assert [(one.status, one.code) for one in told] == [("fail", "restore_drill.wal_missing")]
+
+
+def theirs(shop: Archived, tmp_path: pathlib.Path, age_s: float = 60) -> Options:
+    """Options of a team with backups of its own: a list, a dump, and a command that brings it."""
+    where = ["-h", shop.server.sockets, "-U", "postgres"]
+    shop.server.run("pg_dump", *where, "-Fc", f"--file={shop.home / 'own.dump'}", "shop")
+    shop.server.run("pg_dumpall", *where, "--globals-only", f"--file={shop.home / 'globals.sql'}")
+    listed = tmp_path / "list.json"
+    listed.write_text(json.dumps([{"id": str(shop.home / "own.dump"), "at": time.time() - age_s, "bytes": 1000}]))
+    show = [sys.executable, "-c", f"print(open({str(listed)!r}).read())"]
+    return {
+        "engine": "external",
+        "report": {"command": show, "as": "root", "bytes": "/bytes"},
+        "command": [sys.executable, "-c", RESTORE, "{id}", "{target}", str(shop.home / "globals.sql")],
+        "command_as": USER or pwd.getpwuid(os.geteuid()).pw_name,
+    }
+
+
+def test_somebody_elses_backup_is_rehearsed(shop: Archived, tmp_path: pathlib.Path) -> None:
+    seen, told = drill(shop, **theirs(shop, tmp_path))
+    assert {one.status for one in told} == {"pass"}, told
+    assert {"restore_drill.came_back", "restore_drill.rpo_met"} <= {one.code for one in told}
+    assert seen["answers"] == {"orders": [["100"]]}
+
+
+def test_without_a_question_nobody_knows_what_came_back(shop: Archived, tmp_path: pathlib.Path) -> None:
+    _seen, told = drill(shop, **theirs(shop, tmp_path), invariants={})
+    assert ("error", "restore_drill.no_questions") in {(one.status, one.code) for one in told}
+
+
+def test_an_old_backup_of_somebody_elses(shop: Archived, tmp_path: pathlib.Path) -> None:
+    _seen, told = drill(shop, **theirs(shop, tmp_path, age_s=7200))
+    assert {one.code for one in told if one.status == "fail"} == {"restore_drill.rpo_missed"}
+
+
+def test_a_restore_command_that_fails_or_brings_nothing(shop: Archived, tmp_path: pathlib.Path) -> None:
+    options = theirs(shop, tmp_path)
+    with pytest.raises(CannotKnow) as caught:
+        drill(shop, **{**options, "command": [sys.executable, "-c", "raise SystemExit('no such bucket')"]})
+    assert caught.value.code == "restore_drill.fetch_failed"
+    assert "no such bucket" in caught.value.params["why"]
+    _seen, told = drill(shop, **{**options, "command": [sys.executable, "-c", "pass"]})
+    assert [(one.status, one.code) for one in told] == [("fail", "restore_drill.not_restored")]
+
+
+def test_a_user_that_does_not_exist(shop: Archived, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(CannotKnow) as caught:
+        drill(shop, **{**theirs(shop, tmp_path), "command_as": "nobody-of-this-name"})
+    assert caught.value.code == "common.user_missing"
+
+
+def test_a_job_of_another_engine_is_no_job(shop: Archived) -> None:
+    with pytest.raises(CannotKnow) as caught:
+        drill(shop, engine="dump")
+    assert caught.value.code == "restore_drill.no_backups"
