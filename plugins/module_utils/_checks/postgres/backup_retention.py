@@ -18,10 +18,10 @@ from ansible_collections.resto.golive.plugins.module_utils._check import Asserti
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import retention_rules
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup.retention import pgbackrest_settings
 
-#: The job's own file and user, as the role sets them up; pgBackRest's, as Debian does.
+#: The job's own file and user, as the role sets them up; pgBackRest's too.
 CONFIG = "/etc/golive/backup.json"
 USER = "golive_backup"
-PGBACKREST_CONFIG = "/etc/pgbackrest.conf"
+PGBACKREST_CONFIG = "/etc/golive/pgbackrest.conf"
 
 
 class BackupRetention(Check):
