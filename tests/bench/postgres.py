@@ -25,9 +25,29 @@ from ansible_collections.resto.golive.tests.bench.measure import median_s, ratio
 from ansible_collections.resto.golive.tests.bench.table import Floor, Row, number, seconds
 from ansible_collections.resto.golive.tests.integration.postgres_server import USER, Cluster, binaries, cluster
 
-#: pgbench's scale: about 15 MB each.
-SMALL, LARGE = 7, 68
+#: Orders: about 1 GB a million of them.
+SMALL, LARGE = 100_000, 1_000_000
 TIMES = 3
+
+#: A shop's tables, with the keys and indexes that one has: a restore is mostly these.
+SHOP = (
+    "create table orders (id bigserial primary key, tenant int not null, created_at timestamptz not null, state text not null, body jsonb not null)",
+    "create table items (id bigserial primary key, order_id bigint not null references orders, sku text not null, quantity int not null, amount int not null)",
+    "create table payments (id bigserial primary key, order_id bigint not null references orders, provider_id text not null unique, amount int not null,"
+    " created_at timestamptz not null)",
+    "insert into orders (tenant, created_at, state, body) select i % 50, now() - i * interval '1 minute', 'closed',"
+    " jsonb_build_object('guest', md5(i::text), 'table', i % 40, 'note', repeat('sin cebolla ', i % 5)) from generate_series(1, {orders}) i",
+    "insert into items (order_id, sku, quantity, amount) select 1 + i / 3, 'SKU-' || i % 700, 1 + i % 4, i % 9000 from generate_series(0, {orders} * 3 - 1) i",
+    "insert into payments (order_id, provider_id, amount, created_at) select i, 'pi_' || md5(i::text), i % 9000, now() - i * interval '1 minute'"
+    " from generate_series(1, {orders}) i",
+    "create index on orders (tenant, created_at)",
+    "create index on orders using gin (body)",
+    "create index on items (order_id)",
+    "create index on items (sku)",
+    "create index on payments (order_id)",
+    "create index on payments (created_at)",
+    "analyze",
+)
 
 ROLE = (
     "create role golive_backup login bypassrls",
@@ -49,15 +69,16 @@ def rows() -> list[Row]:
         server.start("max_wal_size=8GB", "checkpoint_timeout=1h")
         server.sql(*ROLE)
         home = pathlib.Path(folder)
-        small, large = (filled(server, home, scale) for scale in (SMALL, LARGE))
+        small, large = (filled(server, home, orders) for orders in (SMALL, LARGE))
+        server.sql("checkpoint")
         return [backup(server, large), *restore(server, large), *memory(server, small, large)]
 
 
-def filled(server: Cluster, home: pathlib.Path, scale: int) -> dict[str, t.Any]:
-    """Make a database of that scale and return the job's configuration for it."""
-    name = f"bench{scale}"
+def filled(server: Cluster, home: pathlib.Path, orders: int) -> dict[str, t.Any]:
+    """Make a database of so many orders and return the job's configuration for it."""
+    name = f"bench{orders}"
     server.sql(f"create database {name}")
-    server.run("pgbench", "-h", server.sockets, "-U", "postgres", "--initialize", "--quiet", f"--scale={scale}", name)
+    server.sql(*(statement.format(orders=orders) for statement in SHOP), database=name)
     (home / name).mkdir(mode=0o700)
     connection = {"host": str(server.sockets), "port": 5432, "user": "golive_backup"}
     return {"name": "bench", "database": name, "directory": str(home / name), "connection": connection, "jobs": 2}
