@@ -30,7 +30,7 @@ WORDS: dict[str, Text] = {
     },
     "stale": {
         "es": "ATENCIÓN: la casilla «{item}» no está cumplida: {reason}",
-        "en": "ATTENTION: the box “{item}” is not ticked: {reason}",
+        "en": "ATTENTION: the box «{item}» is not ticked: {reason}",
     },
     "times": {"es": "Cuánto tarda", "en": "How long it takes"},
     "phase": {"es": "Fase", "en": "Phase"},
@@ -65,9 +65,9 @@ WORDS: dict[str, Text] = {
     "decide": {
         "es": "Una persona decide y lo escribe con la hora. Si el servidor vive y solo faltan unos datos, no sigas: mira «Si solo faltan unos datos», "
         "al final.",
-        "en": "One person decides, and writes it down with the time. If the server lives and only some data is missing, go no further: see “If only "
+        "en": "One person decides, and writes it down with the time. If the server lives and only some data is missing, go no further: see «If only "
         "some data is "
-        "missing”, at the end.",
+        "missing», at the end.",
     },
     "where": {
         "es": "Todo se teclea en {host} (Debian o Ubuntu) como root, en bash: `sudo -i` y `cd /`. El simulacro corrió en una jaula: otra carpeta, "
@@ -100,7 +100,7 @@ WORDS: dict[str, Text] = {
         "es": "El servidor vive y no se para. Haz los pasos «{fetch}» y «{check}», restaura en otra base del mismo servidor y copia de ahí lo que "
         "falta. Necesita sitio "
         "en el disco: {size}.",
-        "en": "The server lives and is not stopped. Take the steps “{fetch}” and “{check}”, restore into another database of the same server, and "
+        "en": "The server lives and is not stopped. Take the steps «{fetch}» and «{check}», restore into another database of the same server, and "
         "copy from there what "
         "is missing. It needs room on the disk: {size}.",
     },

@@ -25,14 +25,14 @@ def chart(*done: dict[str, t.Any]) -> drills.Chart:
 
 def test_a_bar_a_drill_to_scale() -> None:
     made = chart(drill(), drill(rto_s=20.0, bytes=4000))
-    assert [(bar.x, bar.y, bar.height, bar.tone) for bar in made.times] == [(0, 50.0, 50.0, "good"), (12, 0.0, 100.0, "good")]
-    assert [bar.height for bar in made.sizes] == [25.0, 100.0]
+    assert [(one.x, one.y, one.height, one.tone) for one in made.times] == [(0, 50.0, 50.0, "good"), (12, 0.0, 100.0, "good")]
+    assert [one.height for one in made.sizes] == [25.0, 100.0]
     assert made.promised_y is None, "two hours would flatten ten seconds"
 
 
 def test_what_was_not_measured_is_no_gap() -> None:
     made = chart(drill(), drill(status="fail", rto_s=None, bytes=None), drill(status="error", rto_s=None, bytes=None))
-    assert [(bar.tone, bar.measured, bar.height) for bar in made.times[1:]] == [("bad", False, 100.0), ("open", False, 100.0)]
+    assert [(one.tone, one.measured, one.height) for one in made.times[1:]] == [("bad", False, 100.0), ("open", False, 100.0)]
     assert made.last is made.drills[-1], "the number shown is of the last that was measured"
 
 

@@ -73,7 +73,7 @@ def test_a_failure_since_then_is_said_on_top(report: Report) -> None:
 
 def test_evidence_that_no_longer_holds_is_said_on_top(report: Report) -> None:
     report["restores"].pop()
-    assert "ATTENTION: the box “Restore tested" in runbook.english(report)
+    assert "ATTENTION: the box «Restore tested" in runbook.english(report)
 
 
 @pytest.mark.parametrize("language", ["es", "en"])
