@@ -40,13 +40,13 @@ def home(server: Cluster) -> t.Iterator[pathlib.Path]:
     shutil.rmtree(folder)
 
 
-def rehearse(home: pathlib.Path, questions: dict[str, str] = QUESTIONS) -> Result:
+def rehearse(home: pathlib.Path, questions: dict[str, str] | None = None) -> Result:
     if USER:
         for folder, _folders, names in os.walk(home):
             for name in (".", *names):
                 shutil.chown(pathlib.Path(folder) / name, USER)
     plan = {"home": str(home / "work"), "backup": str(home / "backup"), "jobs": 2, "settings": "tuned", "memory_mb": 512, "user": USER, "caged": False}
-    return cage.rehearse({**plan, "id": "theirs", "at": "2026-11-24T10:00:00+00:00", "questions": questions}, foreign.copy)
+    return cage.rehearse({**plan, "id": "theirs", "at": "2026-11-24T10:00:00+00:00", "questions": questions or QUESTIONS}, foreign.copy)
 
 
 def told(result: Result) -> set[str]:

@@ -13,7 +13,7 @@ import pathlib
 import shutil
 import typing as t
 
-from . import cage, manifest, physical
+from . import cage, manifest, physical, programs
 from .cage import Wrong
 from .programs import Failed
 
@@ -47,11 +47,6 @@ def shape(folder: pathlib.Path) -> tuple[str, pathlib.Path]:
     raise Wrong([{"code": "not_restored", "name": "target", "wanted": "PG_VERSION, toc.dat, a dump or *.sql", "found": names}])
 
 
-def majors() -> list[int]:
-    """Return the major versions of PostgreSQL's servers on this host, newest first."""
-    return sorted((int(path.parts[-3]) for path in pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres")), reverse=True)
-
-
 class _Unsealed(cage.Copy):
     """What both kinds are held against."""
 
@@ -83,7 +78,7 @@ class Dump(_Unsealed):
     """``pg_restore`` or ``psql`` of what is there, into a cluster of its own."""
 
     def _check_files(self) -> None:
-        found = majors()
+        found = programs.majors()
         if not found:
             raise Failed("preflight", "no PostgreSQL server is on this host")
         where = {"name": DATABASE, "collate": "C.UTF-8", "ctype": "C.UTF-8", "encoding": "UTF8"}

@@ -71,6 +71,11 @@ def postgres(program: str, major: int) -> pathlib.Path:
     raise Failed("preflight", f"{program} of PostgreSQL {major} is not on this host")
 
 
+def majors() -> list[int]:
+    """Return the major versions of PostgreSQL's servers on this host, newest first."""
+    return sorted((int(path.parts[-3]) for path in pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres")), reverse=True)
+
+
 def version(program: pathlib.Path) -> int:
     """Return a program's version as the server counts them: 150018 is 15.18. Raises :class:`Failed`."""
     found = re.search(r"(\d+)\.(\d+)|(\d+)(?:devel|beta|rc)", run("preflight", [program, "--version"]))

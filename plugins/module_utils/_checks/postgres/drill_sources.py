@@ -13,7 +13,7 @@ from ansible_collections.resto.golive.plugins.module_utils import _ship
 from ansible_collections.resto.golive.plugins.module_utils._check import CannotKnow, Context, Json
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_report
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_host import user_of
-from ansible_collections.resto.golive.plugins.module_utils._pgbackup import foreign
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import programs
 
 Known = t.Mapping[str, Json]
 
@@ -60,7 +60,7 @@ class Theirs:
         backups = backup_report.read(self.ctx, self.ctx.options["report"])
         if not backups:
             return {"running_s": None, "newest": None, "manifest": None}
-        newest, majors = backups[0], foreign.majors()
+        newest, majors = backups[0], programs.majors()
         if not majors:
             raise CannotKnow("restore_drill.no_server")
         size = int(newest.get("bytes") or 0)
