@@ -25,7 +25,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several workers share the tests, one has all that touch the lab, in their order, and each other file stays whole: its servers start once."""
     for item in items:
         module = t.cast("pytest.Function", item).module
-        item.add_marker(pytest.mark.xdist_group("lab" if hasattr(module, "LAB") else module.__name__))
+        uses_lab = {"LAB", "connect"} & vars(module).keys()
+        item.add_marker(pytest.mark.xdist_group("lab" if uses_lab else module.__name__))
 
 
 @dataclasses.dataclass
