@@ -49,7 +49,8 @@ def test_every_class_is_found_in_history_after_its_removal(repo: t.Any, look: t.
     repo.commit({"conf/app.env": "nothing\n"})
     found = look(Gitleaks, repo.path)["secrets_in_history"]
     assert found.status == "fail"
-    assert {(row["rule"], row["file"], row["commit"]) for row in found.observed} == {(rule, "conf/app.env", commit)}
+    assert {(row["file"], row["commit"]) for row in found.observed} == {("conf/app.env", commit)}
+    assert rule in {row["rule"] for row in found.observed}, "one of gitleaks' own rules may know a random token as well"
 
 
 def where_branch(repo: t.Any) -> None:
