@@ -21,6 +21,7 @@ BIN = pathlib.Path(sys.executable).parent
 sys.path.insert(0, str(ROOT / "collections"))
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several workers share the tests, one has all that touch the lab, in their order, and each other file stays whole: its servers start once."""
     for item in items:
@@ -74,6 +75,7 @@ class Project:
         chosen = self.directory / "ansible.cfg"
         chosen.write_text(settings)
         variables = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "ANSIBLE_CONFIG": str(chosen), "ANSIBLE_FORCE_COLOR": "0", **(environment or {})}
+        variables.pop("ANSIBLE_INVENTORY_UNPARSED_FAILED", None)  # molecule sets it; here the file decides
         argv = [BIN / "ansible-playbook", ROOT / playbook, "-e", f"golive_report_dir={self.reports}", *arguments]
         done = subprocess.run([str(one) for one in argv], cwd=ROOT, env=variables, capture_output=True, text=True, timeout=600, check=False)
         after = self._latest()

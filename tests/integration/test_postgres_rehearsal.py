@@ -230,4 +230,4 @@ def test_a_damaged_backup_is_not_rehearsed_on(backup: pathlib.Path, tmp_path: pa
     shutil.copytree(backup, broken)
     (broken / "globals.sql").unlink()
     assert tried(broken)["failed"] == "backup"
-    assert trial.run({"home": str(tmp_path), "backup": str(broken), "migrations": {}})["failed"] == "cage"
+    assert trial.run({"home": str(tmp_path), "backup": str(broken), "migrations": {}, "memory_mb": 100})["failed"] == "cage"

@@ -43,7 +43,7 @@ def schedule(*arguments: str, **variables: t.Any) -> dict[str, int]:
     }  # fmt: skip
     program = os.path.join(os.path.dirname(sys.executable), "ansible-playbook")
     argv = [sys.executable, program, "resto.golive.schedule", "-i", "localhost,", "-e", json.dumps({**there, **variables}), *arguments]
-    env = {**os.environ, "ANSIBLE_NOCOLOR": "1"}
+    env = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
     done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=180, check=False)
     assert "[WARNING]" not in done.stdout + done.stderr
     assert done.returncode == 0, done.stdout + done.stderr
