@@ -64,7 +64,7 @@ oldest() {
 # Each known way to break the lab, injected and mended again: its own items turn, and no other.
 defects() { stage "defects" python tests/defects/run.py; }
 
-integration() { stage "integration" python -m pytest -q -n 2 --dist loadgroup tests/integration; }
+integration() { stage "integration" python -m pytest -q tests/integration; }
 
 started=$SECONDS
 if (($#)); then

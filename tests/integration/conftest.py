@@ -21,15 +21,6 @@ BIN = pathlib.Path(sys.executable).parent
 sys.path.insert(0, str(ROOT / "collections"))
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several workers share the tests, one has all that touch the lab, in their order, and each other file stays whole: its servers start once."""
-    for item in items:
-        module = t.cast("pytest.Function", item).module
-        uses_lab = {"LAB", "connect"} & vars(module).keys()
-        item.add_marker(pytest.mark.xdist_group("lab" if uses_lab else module.__name__))
-
-
 @dataclasses.dataclass
 class Ran:
     """A run of a playbook: its return code, all that it printed, and its report (None where it wrote none)."""
