@@ -122,6 +122,6 @@ def test_cron_in_place_of_timers_and_a_job_less() -> None:
     assert sh("grep -c resto.golive /etc/cron.d/golive_staging") == "2", "the head line and one job"
     sh(f"echo 3 > {HOME}/rc")
     sh(f"env -i PATH=/usr/bin:/bin LC_ALL=C.UTF-8 /usr/sbin/runuser -u golive -- /bin/sh -c {shlex.quote(line.partition(' golive ')[2])}")
-    told = sh("journalctl --quiet --no-pager --output cat --lines 5 --identifier golive-restore-drill-staging")
+    told = sh("journalctl --quiet --no-pager --output cat --lines 1 --identifier golive-restore-drill-staging")
     assert told == f"who golive where {HOME} locale C.UTF-8 nice 10 input /dev/null args {ARGUMENTS.format('restore_drill')}"
     assert "restore-drill of staging failed" in sh("journalctl --quiet --no-pager --output cat --lines 1 --identifier golive-schedule")
