@@ -64,13 +64,16 @@ oldest() {
 # Each known way to break the lab, injected and mended again: its own items turn, and no other.
 defects() { stage "defects" python tests/defects/run.py; }
 
+# What needs real servers but no lab: each file starts its own.
+servers() { stage "servers" python -m pytest -q -n 2 --dist loadfile -m "not lab" tests/integration; }
+
 integration() { stage "integration" python -m pytest -q tests/integration; }
 
 started=$SECONDS
 if (($#)); then
     for name in "$@"; do
         case $name in
-            lint | units | comanda | sanity | artefact | molecule | oldest | defects | integration) "$name" ;;
+            lint | units | comanda | sanity | artefact | servers | molecule | oldest | defects | integration) "$name" ;;
             *) die "no stage named $name" ;;
         esac
     done
@@ -83,6 +86,7 @@ units
 comanda
 sanity
 artefact
+servers
 molecule
 oldest
 defects

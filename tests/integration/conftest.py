@@ -21,6 +21,13 @@ BIN = pathlib.Path(sys.executable).parent
 sys.path.insert(0, str(ROOT / "collections"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what touches the lab: one after the other there, while all else has servers of its own and may run side by side."""
+    for item in items:
+        if {"LAB", "connect"} & vars(t.cast("pytest.Function", item).module).keys():
+            item.add_marker(pytest.mark.lab)
+
+
 @dataclasses.dataclass
 class Ran:
     """A run of a playbook: its return code, all that it printed, and its report (None where it wrote none)."""
