@@ -29,7 +29,7 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.back
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_report import REPORT
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_backup import ENGINE
 
-Source = t.Union[drill_sources.Job, drill_sources.Theirs]  # noqa: UP007 -- evaluated, and pylint reads it as of an older Python
+Source: t.TypeAlias = "drill_sources.Job | drill_sources.Theirs"
 
 DRILL_USER = "golive_drill"
 
