@@ -69,6 +69,32 @@ servers() { stage "servers" python -m pytest -q -n 2 --dist loadfile -m "not lab
 
 integration() { stage "integration" python -m pytest -q tests/integration; }
 
+# Two lanes of this same script side by side: what needs the lab waits for it most of the time; the rest computes, and gives way. The first that fails
+# ends the other.
+lanes() {
+    local -A lane=()
+    local first="" order name
+    setsid "$ROOT/scripts/test.sh" molecule oldest defects > >(tee "$LOGS/with-lab.log") 2>&1 </dev/null &
+    lane[with-lab]=$!
+    setsid nice -n 10 "$ROOT/scripts/test.sh" units comanda sanity artefact servers \
+        > >(tee "$LOGS/without-lab.log" | sed --unbuffered --quiet 's/^== /== without the lab: /p') 2>&1 </dev/null &
+    lane[without-lab]=$!
+    # shellcheck disable=SC2064  # these two, also where the function is long gone
+    trap "kill -- -${lane[with-lab]} -${lane[without-lab]} 2>/dev/null || true" EXIT
+
+    wait -n -p first "${lane[@]}" || true
+    order=(with-lab without-lab)
+    if [[ $first == "${lane[without-lab]}" ]]; then order=(without-lab with-lab); fi
+    for name in "${order[@]}"; do
+        wait "${lane[$name]}" || {
+            # The other lane's lines may stand between this one's last words and the reader.
+            tail -n 80 "$LOGS/$name.log" >&2
+            die "what is tested $name failed; all of it is in ${LOGS#"$ROOT"/}/$name.log"
+        }
+    done
+    trap - EXIT
+}
+
 started=$SECONDS
 if (($#)); then
     for name in "$@"; do
@@ -82,13 +108,6 @@ fi
 
 stage "setup" scripts/setup.sh dev
 lint
-units
-comanda
-sanity
-artefact
-servers
-molecule
-oldest
-defects
+lanes
 stage "lab-destroy" scripts/lab.sh down
 printf '\nAll stages passed in %d s.\n' $((SECONDS - started))
