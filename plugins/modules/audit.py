@@ -92,12 +92,8 @@ golive:
           target: {kind: host, name: cache1}
           status: fail
           reason: {code: redis_persistence.aof_off, params: {}}
-    machine:
-      description: The host's machine id; evidence of a host that was rebuilt is stale.
-      type: str
-    clock:
-      description: The host's clock when it was done, RFC 3339 in UTC.
-      type: str
+    machine: {type: str, description: The host's machine id; evidence of a host that was rebuilt is stale.}
+    clock: {type: str, description: "The host's clock when it was done, RFC 3339 in UTC."}
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -17,14 +17,10 @@ description:
   - With V(external) and V(managed) nothing of the schedule can be seen here; the times between the last eight backups are held against the RPO.
 extends_documentation_fragment:
   - resto.golive.check
+  - resto.golive.postgres.backups
 author:
   - Resto Golive (@resto-golive)
 options:
-  engine:
-    description: What makes the backups. Variable C(postgres_backups_engine).
-    type: str
-    choices: [dump, pgbackrest, external, managed]
-    default: dump
   scheduler:
     description: What starts them. Variable C(postgres_backups_scheduler).
     type: str
@@ -40,14 +36,6 @@ options:
   rpo_minutes:
     description: How many minutes of orders may be lost at most. Variable C(postgres_backups_rpo_minutes). Default 60, with V(pgbackrest) 15.
     type: float
-  report:
-    description:
-      - Where the list of backups is that somebody else makes, newest first or not. Variable C(postgres_backups_report). Needed with V(external) and V(managed).
-      - C(command) (argument list, run as the user C(as), default C(nobody)) prints JSON; or C(http) (C("GET https://…")), with C(token), a name in the secret
-        store, as a bearer token.
-      - C(list), C(id), C(at), C(bytes), C(encrypted) and C(place) are JSON pointers. C(list) leads to the list (default the whole answer), the others start at
-        an entry (default C(/id) and C(/at)). C(at) is RFC 3339 or seconds since the epoch. What is not declared is not known, and reads C(error).
-    type: dict
 """
 
 EXAMPLES = r"""
@@ -71,6 +59,8 @@ golive:
           target: {kind: host, name: db1}
           status: fail
           reason: {code: backup_cron.switched_off, params: {unit: golive-backup.timer}}
+    machine: {type: str, description: The host's machine id; evidence of a host that was rebuilt is stale.}
+    clock: {type: str, description: "The host's clock when it was done, RFC 3339 in UTC."}
 """
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_cron import BackupCron

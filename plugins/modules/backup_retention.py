@@ -70,12 +70,8 @@ golive:
           target: {kind: host, name: db1}
           status: pass
           reason: {code: backup_retention.policy_same, params: {have: 7/30/90, wanted: 7/30/90}}
-    machine:
-      description: The host's machine id; evidence of a host that was rebuilt is stale.
-      type: str
-    clock:
-      description: The host's clock when it was done, RFC 3339 in UTC.
-      type: str
+    machine: {type: str, description: The host's machine id; evidence of a host that was rebuilt is stale.}
+    clock: {type: str, description: "The host's clock when it was done, RFC 3339 in UTC."}
 """
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_retention import BackupRetention

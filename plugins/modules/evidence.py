@@ -14,6 +14,8 @@ description:
   - Adds an observation to the run, for an item of the catalogue that no check of this collection proves yet, or beside one.
   - It never takes the place of a check; it can only make an item worse where a check exists.
   - Evidence is kept, redacted, in the sealed ledger, with host, time and release.
+extends_documentation_fragment:
+  - resto.golive.control
 author:
   - Resto Golive (@resto-golive)
 options:
@@ -52,14 +54,6 @@ attributes:
   check_mode:
     description: Records nothing.
     support: full
-  diff_mode:
-    description: Changes nothing on any host.
-    support: N/A
-  action:
-    description: Runs on the control node only; no host is contacted.
-    support: full
-seealso:
-  - module: resto.golive.audit
 """
 
 EXAMPLES = r"""

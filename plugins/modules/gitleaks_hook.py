@@ -20,18 +20,16 @@ requirements:
   - git >= 2.36
 extends_documentation_fragment:
   - resto.golive.check
+  - resto.golive.gitleaks
 author:
   - Resto Golive (@resto-golive)
 options:
   repository:
     description: Folder of a full, local working clone on the control node. Variable C(golive_repository).
-    type: str
-    required: true
   gitleaks:
     description:
       - Path of gitleaks that the hook calls. The default is the one on C(PATH), else the one beside the interpreter that runs the module.
       - Variable C(security_secret_scan_gitleaks).
-    type: str
 """
 
 EXAMPLES = r"""
@@ -56,12 +54,8 @@ golive:
       description: One row for each item and target, with its status, reason and evidence.
       type: list
       elements: dict
-    machine:
-      description: The machine id of the host that looked.
-      type: str
-    clock:
-      description: Its clock, RFC 3339.
-      type: str
+    machine: {type: str, description: The host's machine id; evidence of a host that was rebuilt is stale.}
+    clock: {type: str, description: "The host's clock when it was done, RFC 3339 in UTC."}
 """
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.security.gitleaks_hook import GitleaksHook

@@ -24,15 +24,10 @@ requirements:
   - systemd, and the server's programs of the backup's major version
 extends_documentation_fragment:
   - resto.golive.check
+  - resto.golive.postgres.migrations
 author:
   - Resto Golive (@resto-golive)
 options:
-  files:
-    description:
-      - What the release carries, as P(resto.golive.migrations#lookup) reads it from the repository on the control node.
-      - Variable C(postgres_migrations_files).
-    type: dict
-    required: true
   scratch:
     description: Directory for the copy, with room for two and a half times the database. Variable C(postgres_migrations_scratch).
     type: str
@@ -93,12 +88,8 @@ golive:
           target: {kind: host, name: db1}
           status: pass
           reason: {code: migration_rehearsal.writers_pass, params: {id: "0008", seconds: 0.02, limit: 1.0}}
-    machine:
-      description: The host's machine id; evidence of a host that was rebuilt is stale.
-      type: str
-    clock:
-      description: The host's clock when it was done, RFC 3339 in UTC.
-      type: str
+    machine: {type: str, description: The host's machine id; evidence of a host that was rebuilt is stale.}
+    clock: {type: str, description: "The host's clock when it was done, RFC 3339 in UTC."}
 """
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.migration_rehearsal import MigrationRehearsal

@@ -24,6 +24,7 @@ requirements:
   - websocket-client on the probe, for observers of the kind C(websocket) (Debian package C(python3-websocket))
 extends_documentation_fragment:
   - resto.golive.check
+  - resto.golive.requests
 author:
   - Resto Golive (@resto-golive)
 options:
@@ -40,27 +41,6 @@ options:
     description: Observer that sees something only if C({tenant}) is a test restaurant. Variable C(golive_tenants_flag).
     type: dict
     required: true
-  domains:
-    description: Names of the system, by key. Variable C(golive_domains).
-    type: dict
-  requests:
-    description: Requests that are said once. Variable C(golive_requests), with C(golive_requests_extra) merged over it.
-    type: dict
-  realms:
-    description: How one logs in, by domain. Variable C(golive_realms).
-    type: dict
-  logins:
-    description: Who can log in; passwords are names in the secret store. Variable C(golive_logins), with C(golive_logins_extra) merged over it.
-    type: dict
-  tenants:
-    description: The test restaurants. Variable C(golive_tenants).
-    type: dict
-  preset:
-    description: The framework, which decides where the CSRF token is if the realm does not say so. Variable C(golive_preset).
-    type: str
-  ca_bundle:
-    description: File with authorities to trust besides the system's, on the host that looks. Variable C(golive_ca_bundle).
-    type: str
   providers:
     description: The providers; keys are names in the secret store. Variable C(integrations_providers), with C(integrations_providers_extra) merged over it.
     type: dict
@@ -88,12 +68,8 @@ golive:
           target: {kind: host, name: probe1}
           status: pass
           reason: {code: order_journey.seen, params: {stage: order, took: 0.31, seconds: 10}}
-    machine:
-      description: The host's machine id; evidence of a host that was rebuilt is stale.
-      type: str
-    clock:
-      description: The host's clock when it was done, RFC 3339 in UTC.
-      type: str
+    machine: {type: str, description: The host's machine id; evidence of a host that was rebuilt is stale.}
+    clock: {type: str, description: "The host's clock when it was done, RFC 3339 in UTC."}
 """
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.acceptance.order_journey import OrderJourney

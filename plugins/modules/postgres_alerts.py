@@ -69,12 +69,8 @@ golive:
           target: {kind: host, name: ops1}
           status: pass
           reason: {code: postgres_alerts.rule_watches, params: {topic: locks, name: GolivePostgresLockWait, severity: warning}}
-    machine:
-      description: The host's machine id; evidence of a host that was rebuilt is stale.
-      type: str
-    clock:
-      description: The host's clock when it was done, RFC 3339 in UTC.
-      type: str
+    machine: {type: str, description: The host's machine id; evidence of a host that was rebuilt is stale.}
+    clock: {type: str, description: "The host's clock when it was done, RFC 3339 in UTC."}
 """
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_alerts import PostgresAlerts

@@ -24,14 +24,10 @@ requirements:
   - restic >= 0.14, or pgBackRest >= 2.45
 extends_documentation_fragment:
   - resto.golive.check
+  - resto.golive.postgres.backups
 author:
   - Resto Golive (@resto-golive)
 options:
-  engine:
-    description: What makes the backups. Variable C(postgres_backups_engine).
-    type: str
-    choices: [dump, pgbackrest, external, managed]
-    default: dump
   repository:
     description:
       - Where the second copy is. Variable C(postgres_backups_repository).
@@ -62,14 +58,6 @@ options:
     description: The least size, as a share of the median of the seven runs before. Variable C(postgres_backups_size_share_min).
     type: float
     default: 0.5
-  report:
-    description:
-      - Where the list of backups is that somebody else makes, newest first or not. Variable C(postgres_backups_report). Needed with V(external) and V(managed).
-      - C(command) (argument list, run as the user C(as), default C(nobody)) prints JSON; or C(http) (C("GET https://…")), with C(token), a name in the secret
-        store, as a bearer token.
-      - C(list), C(id), C(at), C(bytes), C(encrypted) and C(place) are JSON pointers. C(list) leads to the list (default the whole answer), the others start at
-        an entry (default C(/id) and C(/at)). C(at) is RFC 3339 or seconds since the epoch. What is not declared is not known, and reads C(error).
-    type: dict
 """
 
 EXAMPLES = r"""
@@ -97,6 +85,8 @@ golive:
           target: {kind: host, name: db1}
           status: pass
           reason: {code: postgres_backup.rpo_possible, params: {rpo: 60}}
+    machine: {type: str, description: The host's machine id; evidence of a host that was rebuilt is stale.}
+    clock: {type: str, description: "The host's clock when it was done, RFC 3339 in UTC."}
 """
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_backup import PostgresBackup

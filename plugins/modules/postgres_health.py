@@ -21,28 +21,14 @@ requirements:
   - PostgreSQL 13 or later
 extends_documentation_fragment:
   - resto.golive.check
+  - resto.golive.postgres
 author:
   - Resto Golive (@resto-golive)
 options:
-  host:
-    description: Directory of the server's socket, or its host. Variable C(postgres_host).
-    type: str
-    default: /var/run/postgresql
-  port:
-    description: Port of PostgreSQL. Variable C(postgres_port).
-    type: int
-    default: 5432
   database:
     description: Database whose tables, sequences and indexes are looked at. The rest is the server's. Variable C(postgres_database).
-    type: str
-    required: true
   user:
     description: Role to connect as, a member of C(pg_monitor). Variable C(postgres_user).
-    type: str
-    default: postgres
-  password:
-    description: Password. Variable C(postgres_password), whose value is a name in the secret store.
-    type: str
   pools_max:
     description:
       - What all the app's connection pools may open together, over all instances. Variable C(postgres_monitoring_pools_max).
@@ -155,12 +141,8 @@ golive:
           target: {kind: host, name: db1}
           status: pass
           reason: {code: postgres_health.connections_ok, params: {used: 12, usable: 97, percent: 12}}
-    machine:
-      description: The host's machine id; evidence of a host that was rebuilt is stale.
-      type: str
-    clock:
-      description: The host's clock when it was done, RFC 3339 in UTC.
-      type: str
+    machine: {type: str, description: The host's machine id; evidence of a host that was rebuilt is stale.}
+    clock: {type: str, description: "The host's clock when it was done, RFC 3339 in UTC."}
 """
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_health import PostgresHealth

@@ -19,28 +19,14 @@ requirements:
   - psycopg >= 3.1 (Debian package C(python3-psycopg))
 extends_documentation_fragment:
   - resto.golive.check
+  - resto.golive.postgres
 author:
   - Resto Golive (@resto-golive)
 options:
-  host:
-    description: Directory of the server's socket, or its host. Variable C(postgres_host).
-    type: str
-    default: /var/run/postgresql
-  port:
-    description: Port of PostgreSQL. Variable C(postgres_port).
-    type: int
-    default: 5432
   database:
     description: Any database of the server; the drill itself works in C(postgres). Variable C(postgres_database).
-    type: str
-    required: true
   user:
     description: Role to connect as. It must be able to create a table in the database C(postgres). Variable C(postgres_user).
-    type: str
-    default: postgres
-  password:
-    description: Password. Variable C(postgres_password), whose value is a name in the secret store.
-    type: str
   exporter_url:
     description: Where the exporter answers, as seen from this host. Variable C(postgres_monitoring_exporter_url).
     type: str
@@ -77,12 +63,8 @@ golive:
           target: {kind: host, name: db1}
           status: pass
           reason: {code: postgres_lock_drill.seen, params: {seconds: 0.6, metric: golive_postgres_locks_waiting}}
-    machine:
-      description: The host's machine id; evidence of a host that was rebuilt is stale.
-      type: str
-    clock:
-      description: The host's clock when it was done, RFC 3339 in UTC.
-      type: str
+    machine: {type: str, description: The host's machine id; evidence of a host that was rebuilt is stale.}
+    clock: {type: str, description: "The host's clock when it was done, RFC 3339 in UTC."}
 """
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_lock_drill import PostgresLockDrill

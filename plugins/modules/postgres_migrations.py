@@ -20,34 +20,13 @@ requirements:
   - psycopg >= 3.1 (Debian package C(python3-psycopg))
 extends_documentation_fragment:
   - resto.golive.check
+  - resto.golive.postgres
+  - resto.golive.postgres.migrations
 author:
   - Resto Golive (@resto-golive)
 options:
-  host:
-    description: Directory of the server's socket, or its host. Variable C(postgres_host).
-    type: str
-    default: /var/run/postgresql
-  port:
-    description: Port of PostgreSQL. Variable C(postgres_port).
-    type: int
-    default: 5432
-  database:
-    description: The app's database. Variable C(postgres_database).
-    type: str
-    required: true
   user:
     description: Role to connect as. It must be able to read the tool's table. Variable C(postgres_user).
-    type: str
-    default: postgres
-  password:
-    description: Password. Variable C(postgres_password), whose value is a name in the secret store.
-    type: str
-  files:
-    description:
-      - What the release carries, as P(resto.golive.migrations#lookup) reads it from the repository on the control node.
-      - Variable C(postgres_migrations_files).
-    type: dict
-    required: true
   squawk_excluded:
     description: Rules of squawk that do not count, such as timeouts that the tool sets by itself. Variable C(postgres_migrations_squawk_excluded).
     type: list
@@ -78,12 +57,8 @@ golive:
           target: {kind: host, name: db1}
           status: pass
           reason: {code: postgres_migrations.tool_same, params: {tool: alembic, table: public.alembic_version}}
-    machine:
-      description: The host's machine id; evidence of a host that was rebuilt is stale.
-      type: str
-    clock:
-      description: The host's clock when it was done, RFC 3339 in UTC.
-      type: str
+    machine: {type: str, description: The host's machine id; evidence of a host that was rebuilt is stale.}
+    clock: {type: str, description: "The host's clock when it was done, RFC 3339 in UTC."}
 """
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_migrations import PostgresMigrations

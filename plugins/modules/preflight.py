@@ -15,6 +15,8 @@ description:
   - Refuses tags that the catalogue does not know.
   - Writes the manifest, which are all rows (item, check and target) that the verdict asks for, and starts the run in the ledger.
   - With the tag C(inventory) it only lints, and shows every variable with its value and its place.
+extends_documentation_fragment:
+  - resto.golive.control
 author:
   - Resto Golive (@resto-golive)
 options:
@@ -27,14 +29,6 @@ attributes:
   check_mode:
     description: The run is kept in Ansible's own temporary directory and goes with it.
     support: full
-  diff_mode:
-    description: Changes nothing on any host.
-    support: N/A
-  action:
-    description: Runs on the control node only; no host is contacted.
-    support: full
-seealso:
-  - module: resto.golive.audit
 """
 
 EXAMPLES = r"""

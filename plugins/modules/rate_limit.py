@@ -24,6 +24,7 @@ description:
   - Changes nothing. The role C(resto.golive.security) writes the limits for nginx.
 extends_documentation_fragment:
   - resto.golive.check
+  - resto.golive.requests
 author:
   - Resto Golive (@resto-golive)
 options:
@@ -49,27 +50,6 @@ options:
     type: list
     elements: str
     default: []
-  domains:
-    description: Names of the system, by key. Variable C(golive_domains).
-    type: dict
-  requests:
-    description: Requests that are said once. Variable C(golive_requests), with C(golive_requests_extra) merged over it.
-    type: dict
-  realms:
-    description: How one logs in, by domain. Variable C(golive_realms).
-    type: dict
-  logins:
-    description: Who can log in; passwords are names in the secret store. Variable C(golive_logins), with C(golive_logins_extra) merged over it.
-    type: dict
-  tenants:
-    description: The test restaurants. Variable C(golive_tenants).
-    type: dict
-  preset:
-    description: The framework, which decides where the CSRF token is if the realm does not say so. Variable C(golive_preset).
-    type: str
-  ca_bundle:
-    description: File with authorities to trust besides the system's, on the host that looks. Variable C(golive_ca_bundle).
-    type: str
 """
 
 EXAMPLES = r"""
@@ -96,12 +76,8 @@ golive:
           target: {kind: route, name: "POST admin:/login (ip)"}
           status: pass
           reason: {code: rate_limit.burst_exact, params: {accepted: 6, sent: 7, wanted: "6"}}
-    machine:
-      description: The host's machine id; evidence of a host that was rebuilt is stale.
-      type: str
-    clock:
-      description: The host's clock when it was done, RFC 3339 in UTC.
-      type: str
+    machine: {type: str, description: The host's machine id; evidence of a host that was rebuilt is stale.}
+    clock: {type: str, description: "The host's clock when it was done, RFC 3339 in UTC."}
 """
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.security.rate_limit import RateLimit

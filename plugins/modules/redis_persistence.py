@@ -107,12 +107,8 @@ golive:
           status: pass
           reason: {code: redis_persistence.aof_on, params: {}}
           changes: ["CONFIG SET appendonly: 'no' -> 'yes'", "CONFIG REWRITE /etc/redis/redis.conf"]
-    machine:
-      description: The host's machine id; evidence of a host that was rebuilt is stale.
-      type: str
-    clock:
-      description: The host's clock when it was done, RFC 3339 in UTC.
-      type: str
+    machine: {type: str, description: The host's machine id; evidence of a host that was rebuilt is stale.}
+    clock: {type: str, description: "The host's clock when it was done, RFC 3339 in UTC."}
 """
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.redis.redis_persistence import RedisPersistence

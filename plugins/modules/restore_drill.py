@@ -22,6 +22,7 @@ requirements:
   - systemd
 extends_documentation_fragment:
   - resto.golive.check
+  - resto.golive.postgres.backups
 author:
   - Resto Golive (@resto-golive)
 options:
@@ -59,12 +60,8 @@ options:
       - What makes the backups. Variable C(postgres_backups_engine). Copies of V(dump) and V(pgbackrest) are compared with their manifest, exactly; with
         V(pgbackrest) as of the manifest's moment, and then recovered to the last archived commit.
       - V(external) and V(managed) keep no manifest. Their copy must come back without an error, be sound, and answer at least one question of O(invariants).
-    type: str
-    choices: [dump, pgbackrest, external, managed]
-    default: dump
   report:
     description: The list of backups, as in M(resto.golive.postgres_backup). Variable C(postgres_backups_report). Needed with V(external) and V(managed).
-    type: dict
   command:
     description:
       - Argument list that brings the backup C({id}) into the empty folder C({target}), as a dump (any format; roles in C(globals.sql)) or as a data directory.
@@ -98,6 +95,8 @@ golive:
           target: {kind: host, name: db1}
           status: pass
           reason: {code: restore_drill.proven, params: {id: 20261124T142241Z-68f5db25, tables: 12, rows: 3400, invariants: 2}}
+    machine: {type: str, description: The host's machine id; evidence of a host that was rebuilt is stale.}
+    clock: {type: str, description: "The host's clock when it was done, RFC 3339 in UTC."}
 """
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.restore_drill import RestoreDrill

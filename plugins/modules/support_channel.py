@@ -59,12 +59,8 @@ golive:
       description: One row for each item and target, with its status, reason and evidence.
       type: list
       elements: dict
-    machine:
-      description: The machine id of the host that looked.
-      type: str
-    clock:
-      description: Its clock, RFC 3339.
-      type: str
+    machine: {type: str, description: The host's machine id; evidence of a host that was rebuilt is stale.}
+    clock: {type: str, description: "The host's clock when it was done, RFC 3339 in UTC."}
 """
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.operations.support_channel import SupportChannel

@@ -19,14 +19,10 @@ requirements:
   - cryptography >= 38 on the host that looks (Debian package C(python3-cryptography))
 extends_documentation_fragment:
   - resto.golive.check
+  - resto.golive.tls
 author:
   - Resto Golive (@resto-golive)
 options:
-  domains:
-    description: >-
-      The names of the system, by their key. Variables C(environment_tls_domains), C(environment_domains), C(golive_domains), whichever is found first.
-    type: dict
-    required: true
   endpoints:
     description:
       - Endpoints to look at besides, as C(host), C(host:port) or C([v6]:port). Port 80 is not asked for these. Variable C(environment_tls_endpoints).
@@ -47,10 +43,6 @@ options:
       - Variables C(environment_tls_ca_bundle), C(environment_ca_bundle), C(golive_ca_bundle), whichever is found first.
     type: str
     default: ""
-  connect_timeout_s:
-    description: Seconds for one connection and for one handshake. Variable C(environment_tls_connect_timeout_s).
-    type: float
-    default: 5.0
   warn_fraction:
     description:
       - Below this fraction of the lifetime, less O(timer_period_h), a warning. Variable C(environment_tls_warn_fraction).
@@ -135,12 +127,8 @@ golive:
           target: {kind: endpoint, name: "www.comanda.example:443"}
           status: fail
           reason: {code: tls_certificate.expired, params: {name: www.comanda.example, days: 3.2}}
-    machine:
-      description: The machine id of the host that looked; evidence of a host that was rebuilt is stale.
-      type: str
-    clock:
-      description: The host's clock when it was done, RFC 3339 in UTC.
-      type: str
+    machine: {type: str, description: The host's machine id; evidence of a host that was rebuilt is stale.}
+    clock: {type: str, description: "The host's clock when it was done, RFC 3339 in UTC."}
 """
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.environment.tls_certificate import TlsCertificate

@@ -23,41 +23,17 @@ requirements:
   - systemd
 extends_documentation_fragment:
   - resto.golive.check
+  - resto.golive.tls
+  - resto.golive.tls.renewal
 author:
   - Resto Golive (@resto-golive)
 options:
-  domains:
-    description: >-
-      The names of the system, by their key. Variables C(environment_tls_domains), C(environment_domains), C(golive_domains), whichever is found first.
-    type: dict
-    required: true
   client:
     description:
       - Who renews. V(auto) finds out; V(managed) means somebody else, not on this host, which a lineage for these names contradicts.
       - Variable C(environment_tls_client).
-    type: str
-    choices: [auto, certbot, lego, dehydrated, acme_sh, caddy, managed]
-    default: auto
   directory:
     description: ACME directory at which the certificates must be renewed. Variable C(environment_tls_directory).
-    type: str
-    default: https://acme-v02.api.letsencrypt.org/directory
-  config_dir:
-    description: Where certbot keeps its lineages. Variable C(environment_tls_config_dir).
-    type: str
-    default: /etc/letsencrypt
-  address:
-    description: Where this host's own server is reached, to see what it serves. Variable C(environment_tls_address).
-    type: str
-    default: 127.0.0.1
-  port:
-    description: Port of HTTPS. Variable C(environment_tls_port).
-    type: int
-    default: 443
-  connect_timeout_s:
-    description: Seconds for one connection and for one handshake. Variable C(environment_tls_connect_timeout_s).
-    type: float
-    default: 5.0
   max_timer_gap_h:
     description: >-
       The timer must be due within so many hours, and have run within twice as many. certbot's fires twice a day.
@@ -91,12 +67,8 @@ golive:
           target: {kind: host, name: ""}
           status: fail
           reason: {code: tls_renewal.hook_not_executable, params: {lineage: golive, hook: /etc/letsencrypt/renewal-hooks/deploy/golive-nginx}}
-    machine:
-      description: The host's machine id; evidence of a host that was rebuilt is stale.
-      type: str
-    clock:
-      description: The host's clock when it was done, RFC 3339 in UTC.
-      type: str
+    machine: {type: str, description: The host's machine id; evidence of a host that was rebuilt is stale.}
+    clock: {type: str, description: "The host's clock when it was done, RFC 3339 in UTC."}
 """
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.environment.tls_renewal import TlsRenewal

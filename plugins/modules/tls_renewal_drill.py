@@ -21,45 +21,21 @@ requirements:
   - cryptography >= 38 (Debian package C(python3-cryptography))
 extends_documentation_fragment:
   - resto.golive.check
+  - resto.golive.tls
+  - resto.golive.tls.renewal
 author:
   - Resto Golive (@resto-golive)
 options:
-  domains:
-    description: >-
-      The names of the system, by their key. Variables C(environment_tls_domains), C(environment_domains), C(golive_domains), whichever is found first.
-    type: dict
-    required: true
   client:
     description: Who renews. Only certbot can be drilled. Variable C(environment_tls_client).
-    type: str
-    choices: [auto, certbot, lego, dehydrated, acme_sh, caddy, managed]
-    default: auto
   directory:
     description: ACME directory of the CA that issues here. Variable C(environment_tls_directory).
-    type: str
-    default: https://acme-v02.api.letsencrypt.org/directory
-  config_dir:
-    description: Where certbot keeps its lineages. Variable C(environment_tls_config_dir).
-    type: str
-    default: /etc/letsencrypt
   ca_bundle:
     description:
       - PEM file on the host with the CA that the ACME server's own certificate comes from. Empty, the system's store.
       - Variables C(environment_tls_ca_bundle), C(environment_ca_bundle), C(golive_ca_bundle), whichever is found first.
     type: str
     default: ""
-  address:
-    description: Where this host's own server is reached, to see what it serves. Variable C(environment_tls_address).
-    type: str
-    default: 127.0.0.1
-  port:
-    description: Port of HTTPS. Variable C(environment_tls_port).
-    type: int
-    default: 443
-  connect_timeout_s:
-    description: Seconds for one connection and for one handshake. Variable C(environment_tls_connect_timeout_s).
-    type: float
-    default: 5.0
   renew_timeout_s:
     description: Seconds that one run of certbot may take. Variable C(environment_tls_renew_timeout_s).
     type: float
@@ -97,12 +73,8 @@ golive:
           target: {kind: host, name: ""}
           status: pass
           reason: {code: tls_renewal_drill.renewed, params: {lineage: golive, rc: 0}}
-    machine:
-      description: The host's machine id; evidence of a host that was rebuilt is stale.
-      type: str
-    clock:
-      description: The host's clock when it was done, RFC 3339 in UTC.
-      type: str
+    machine: {type: str, description: The host's machine id; evidence of a host that was rebuilt is stale.}
+    clock: {type: str, description: "The host's clock when it was done, RFC 3339 in UTC."}
 """
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.environment.tls_renewal_drill import TlsRenewalDrill

@@ -14,6 +14,8 @@ description:
   - Seals the run, checks the seals of all earlier ones, and decides from the sealed evidence alone.
   - The decision is C(GO), C(GO_WITH_WAIVERS) or C(NO_GO). What was not proven, for whatever reason, is C(NO_GO).
   - Writes C(golive.json), and from it C(golive.es.md), C(golive.md), C(golive.html), C(junit.xml), C(golive.sarif) and C(golive.prom).
+extends_documentation_fragment:
+  - resto.golive.control
 author:
   - Resto Golive (@resto-golive)
 options:
@@ -32,14 +34,6 @@ attributes:
   check_mode:
     description: Decides from what this run saw and from the ledger; neither seals nor writes.
     support: full
-  diff_mode:
-    description: Changes nothing on any host.
-    support: N/A
-  action:
-    description: Runs on the control node only; no host is contacted.
-    support: full
-seealso:
-  - module: resto.golive.audit
 """
 
 EXAMPLES = r"""

@@ -50,11 +50,22 @@ def test_routing_is_what_the_registry_says() -> None:
     assert runtime["action_groups"]["checks"] == sorted([*CHECKS, "audit"])
 
 
+def documented_options(module: str) -> dict[str, dict[str, t.Any]]:
+    """Return the options of a module and of the fragments it extends; what the module says of an option itself goes first, as in Ansible."""
+    said = yaml.safe_load(importlib.import_module(f"ansible_collections.resto.golive.plugins.modules.{module}").DOCUMENTATION)
+    options = said.get("options", {})
+    for fragment in said["extends_documentation_fragment"]:
+        name, _, section = fragment.removeprefix("resto.golive.").partition(".")
+        shared = importlib.import_module(f"ansible_collections.resto.golive.plugins.doc_fragments.{name}").ModuleDocFragment
+        for option, text in yaml.safe_load(getattr(shared, section.upper() or "DOCUMENTATION"))["options"].items():
+            options[option] = {**text, **options.get(option, {})}
+    return options
+
+
 @pytest.mark.parametrize("check", CHECKS.values(), ids=str)
 def test_a_module_documents_the_options_of_its_check(check: type[Check]) -> None:
-    module = importlib.import_module(f"ansible_collections.resto.golive.plugins.modules.{check.name}")
-    documented = yaml.safe_load(module.DOCUMENTATION)["options"]
-    assert set(documented) == set(check.options)
+    documented = documented_options(check.name)
+    assert set(documented) == set(check.options) | {"fix", "target"}
     for name, option in check.options.items():
         for key in ("type", "default", "required", "choices", "elements"):
             assert documented[name].get(key) == (option.get(key) or documented[name].get(key)), (name, key)
