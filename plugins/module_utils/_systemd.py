@@ -28,7 +28,25 @@ def show(ctx: Context, units: t.Sequence[str], properties: t.Sequence[str]) -> d
     blocks = [block for block in done.stdout.split("\n\n") if block.strip()]
     if len(blocks) != len(units):
         raise CannotKnow("common.empty_answer", what=f"systemctl show {' '.join(units)}")
-    return {unit: dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for unit, block in zip(units, blocks, strict=True)}
+    return {unit: _properties(block) for unit, block in zip(units, blocks, strict=True)}
+
+
+def _properties(block: str) -> Unit:
+    """Return the properties of one unit; a list comes as a line for each of its members, and stays as many lines."""
+    found: Unit = {}
+    for name, _, value in (line.partition("=") for line in block.splitlines() if "=" in line):
+        found[name] = f"{found[name]}\n{value}" if name in found else value
+    return found
+
+
+def commands(unit: Unit) -> list[str]:
+    """Return what *unit* starts, whichever of its files or drop-ins says so: the command lines of ``ExecStart``."""
+    return re.findall(r"argv\[\]=(.*?) ; ignore_errors=", unit.get("ExecStart", ""))
+
+
+def programs(unit: Unit) -> str:
+    """Return the programs that *unit* starts, without their arguments: those may hold what nobody should read."""
+    return ", ".join(command.partition(" ")[0] for command in commands(unit)) or "-"
 
 
 def moment(value: str) -> float | None:

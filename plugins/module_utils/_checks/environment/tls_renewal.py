@@ -36,6 +36,7 @@ PROPERTIES = (
     "Result",
     "ExecMainStatus",
     "ExecMainStartTimestamp",
+    "ExecStart",
     "NextElapseUSecRealtime",
     "NextElapseUSecMonotonic",
     "LastTriggerUSec",

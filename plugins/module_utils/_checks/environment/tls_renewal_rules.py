@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils import _systemd, _tls
@@ -15,6 +16,9 @@ HOUR_S = 3600.0
 
 #: certbot's timers, and the service that each of them starts.
 TIMERS = {"certbot.timer": "certbot.service", "snap.certbot.renew.timer": "snap.certbot.renew.service"}
+
+#: What that service starts: ``certbot -q renew``, and of the snap ``snap run certbot.renew``.
+RENEWS = re.compile(r"\bcertbot\b.*\brenew\b")
 
 
 def judge(seen: dict[str, Json], options: Options) -> list[Assertion]:
@@ -120,6 +124,7 @@ def _timers(seen: dict[str, Json], options: Options) -> list[Assertion]:
         observed = unit.get("UnitFileState", "")
         found.append(_say("pass" if enabled else "fail", "timer_enabled" if enabled else "timer_disabled", {"timer": timer}, "enabled", observed, source))
         found.append(_next(seen, timer, unit, options))
+        found.append(_starts(seen, timer))
         found.append(_last(seen, timer, options))
     return found
 
@@ -133,6 +138,17 @@ def _next(seen: dict[str, Json], timer: str, unit: dict[str, str], options: Opti
     params = {"timer": timer, "hours": round(hours, 1), "limit": gap_h, "moment": _moment(float(due))}
     in_time = hours <= gap_h
     return _say("pass" if in_time else "fail", "timer_in_time" if in_time else "timer_rare", params, f"within {gap_h:g} h", round(hours, 2), source)
+
+
+def _starts(seen: dict[str, Json], timer: str) -> Assertion:
+    """A drop-in can put anything in the place of certbot, and the timer looks as before. What a script of one's own does cannot be seen."""
+    service = TIMERS[timer]
+    unit = seen["units"].get(service, {})
+    renews = any(RENEWS.search(command) for command in _systemd.commands(unit))
+    params = {"service": service, "program": _systemd.programs(unit)}
+    return _say(
+        "pass" if renews else "error", "service_renews" if renews else "service_other", params, "certbot renew", params["program"], f"systemctl show {service}"
+    )
 
 
 def _last(seen: dict[str, Json], timer: str, options: Options) -> Assertion:

@@ -23,6 +23,10 @@ TOPICS: dict[str, str] = {
 }
 
 
+#: A breach that must last longer than this before anybody is told has closed the restaurant first. Our own rules wait 10 minutes at most.
+FOR_MAX_S = 3600.0
+
+
 def judge(seen: Seen, options: Options) -> list[Assertion]:
     """Return what holds and what does not."""
     found = [*_exporter(seen)]
@@ -60,7 +64,7 @@ def _exporter(seen: Seen) -> t.Iterator[Assertion]:
 
 
 def _topic(topic: str, seen: Seen, options: Options) -> t.Iterator[Assertion]:
-    """A rule that is there, that Prometheus can evaluate, that has something to look at, and that says how bad it is."""
+    """A rule that is there, that Prometheus can evaluate, that has something to look at, that fires in time, and that says how bad it is."""
     rules = chosen(seen["alerts"], topic, options["rules"] or {})
     source = "/api/v1/rules"
     if not rules:
@@ -75,6 +79,13 @@ def _topic(topic: str, seen: Seen, options: Options) -> t.Iterator[Assertion]:
         else:
             yield _say("fail", "rule_blind", source, "series", [], topic=topic, name=rule["name"], metrics=", ".join(blind(rule, topic, seen)))
         return
+    soon = [rule for rule in good if rule["for_s"] <= FOR_MAX_S]
+    if not soon:
+        rule, limit = min(good, key=lambda one: float(one["for_s"])), FOR_MAX_S / 60
+        minutes = round(rule["for_s"] / 60)
+        yield _say("fail", "rule_slow", source, f"for: {limit:g}m at most", f"{minutes}m", topic=topic, name=rule["name"], minutes=minutes, limit=round(limit))
+        return
+    good = soon
     told = [rule for rule in good if rule["severity"]]
     if not told:
         yield _say("warn", "rule_unlabelled", source, "a severity", "", topic=topic, name=good[0]["name"])

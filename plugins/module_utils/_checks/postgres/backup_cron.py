@@ -21,8 +21,23 @@ SERVICE, TIMER = "golive-backup.service", "golive-backup.timer"
 CRONTAB = pathlib.Path("/etc/cron.d/golive_backup")
 
 TIMER_PROPERTIES = ("ActiveState", "UnitFileState", "Persistent", "TimersCalendar", "NextElapseUSecRealtime", "NextElapseUSecMonotonic", "LastTriggerUSec")
-SERVICE_PROPERTIES = ("Nice", "IOSchedulingClass", "OnFailure", "Result", "ExecMainStatus", "ExecMainStartTimestamp", "User", "ActiveState")
+SERVICE_PROPERTIES = (
+    "Nice",
+    "IOSchedulingClass",
+    "OnFailure",
+    "Result",
+    "ExecMainStatus",
+    "ExecMainStartTimestamp",
+    "User",
+    "ActiveState",
+    "ExecStart",
+    "ConditionResult",
+    "ConditionTimestamp",
+)
 CRON_PROPERTIES = ("ActiveState", "UnitFileState")
+
+#: The backup's own program, as the role installs it.
+JOB = "golive_pgbackup.job run"
 
 #: Of somebody else's backups the last so many show whether they come by themselves; fewer than three do not.
 RUNS, RUNS_LEAST = 8, 3
@@ -115,6 +130,11 @@ def _timer(seen: t.Mapping[str, Json], schedules: t.Sequence[str]) -> list[Asser
         told.append(
             Assertion("fail", "backup_cron.not_gentle", {"unit": SERVICE}, "Nice >= 10, idle", f"{service['Nice']}, {service['IOSchedulingClass']}", SERVICE)
         )
+    if not any(JOB in command for command in _systemd.commands(service)):
+        programs = _systemd.programs(service)
+        told.append(Assertion("fail", "backup_cron.other_command", {"unit": SERVICE, "program": programs}, JOB, programs, SERVICE))
+    if service["ConditionTimestamp"] and service["ConditionResult"] != "yes":
+        told.append(Assertion("fail", "backup_cron.skipped", {"unit": SERVICE}, "yes", service["ConditionResult"], SERVICE))
     if not service["OnFailure"]:
         told.append(Assertion("fail", "backup_cron.nobody_hears", {"unit": SERVICE}, source=SERVICE))
     if service["User"] in ("", "root"):
@@ -138,6 +158,9 @@ def _crontab(seen: t.Mapping[str, Json], schedules: t.Sequence[str]) -> list[Ass
         told.append(Assertion("fail", "backup_cron.as_root", {"unit": str(CRONTAB)}, "golive_backup", "root", str(CRONTAB)))
     if not {"nice", "ionice"} <= set(lines[0][6].split()):
         told.append(Assertion("fail", "backup_cron.not_gentle", {"unit": str(CRONTAB)}, "nice, ionice", lines[0][6], str(CRONTAB)))
+    if JOB not in lines[0][6]:
+        program = lines[0][6].partition(" ")[0]
+        told.append(Assertion("fail", "backup_cron.other_command", {"unit": str(CRONTAB), "program": program}, JOB, program, str(CRONTAB)))
     if "||" not in lines[0][6]:
         told.append(Assertion("fail", "backup_cron.nobody_hears", {"unit": str(CRONTAB)}, source=str(CRONTAB)))
     return told or [Assertion("pass", "backup_cron.scheduled_by_cron", {}, source=str(CRONTAB))]

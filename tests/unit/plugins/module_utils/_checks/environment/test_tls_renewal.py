@@ -31,6 +31,11 @@ def words(at: float) -> str:
     return time.strftime("%a %Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
 
 
+def starts(command: str) -> str:
+    """As systemd shows what a service starts."""
+    return f"{{ path={command.split()[0]} ; argv[]={command} ; ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }}"
+
+
 class Host:
     """An edge host in a folder: a lineage of certbot, a timer, and a server that serves what ``serve`` says."""
 
@@ -50,7 +55,13 @@ class Host:
         now = time.time()
         self.units: dict[str, dict[str, str]] = {
             "certbot.timer": {"UnitFileState": "enabled", "ActiveState": "active", "NextElapseUSecRealtime": words(now + 3600), "NextElapseUSecMonotonic": "0"},
-            "certbot.service": {"ActiveState": "inactive", "Result": "success", "ExecMainStatus": "0", "ExecMainStartTimestamp": words(now - 3600)},
+            "certbot.service": {
+                "ActiveState": "inactive",
+                "Result": "success",
+                "ExecMainStatus": "0",
+                "ExecMainStartTimestamp": words(now - 3600),
+                "ExecStart": starts("certbot -q renew"),
+            },
         }
 
     def settings(self, **given: str) -> None:
@@ -122,6 +133,9 @@ BROKEN: dict[str, tuple[t.Callable[[Host], None], str, str]] = {
     "timer not enabled": (_unit("certbot.timer", UnitFileState="disabled"), "fail", "timer_disabled"),
     "timer without a next run": (_unit("certbot.timer", NextElapseUSecRealtime=""), "fail", "timer_never"),
     "timer once a week": (_unit("certbot.timer", NextElapseUSecRealtime=words(NOW + 7 * 86400)), "fail", "timer_rare"),
+    "service starts something else": (_unit("certbot.service", ExecStart=starts("/bin/true")), "error", "service_other"),
+    "service only lists": (_unit("certbot.service", ExecStart=starts("certbot certificates")), "error", "service_other"),
+    "service starts nothing": (_unit("certbot.service", ExecStart=""), "error", "service_other"),
     "last run failed": (_unit("certbot.service", Result="exit-code", ExecMainStatus="1"), "fail", "last_failed"),
     "last run long ago": (_unit("certbot.service", ExecMainStartTimestamp=words(NOW - 49 * 3600)), "fail", "last_long_ago"),
     "never ran": (_unit("certbot.service", ExecMainStartTimestamp=""), "warn", "never_ran"),

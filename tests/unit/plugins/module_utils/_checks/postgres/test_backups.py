@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import datetime
+import types
 import typing as t
 
 import pytest
 
-from ansible_collections.resto.golive.plugins.module_utils import _cron
-from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, worst
+from ansible_collections.resto.golive.plugins.module_utils import _cron, _systemd
+from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, Context, worst
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_rules, drill_rules
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_cron import BackupCron
 from ansible_collections.resto.golive.plugins.plugin_utils import texts
@@ -143,7 +144,18 @@ def test_what_is_no_schedule(expression: str) -> None:
 
 
 TIMER = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled", "Persistent": "yes", "TimersCalendar": "{ OnCalendar=*-*-* *:00:00 ; }"}
-SERVICE = {"LoadState": "loaded", "Nice": "19", "IOSchedulingClass": "3", "OnFailure": "f", "User": "golive_backup", "Result": "success", "ExecMainStatus": "0"}
+SERVICE = {
+    "LoadState": "loaded",
+    "Nice": "19",
+    "IOSchedulingClass": "3",
+    "OnFailure": "f",
+    "User": "golive_backup",
+    "Result": "success",
+    "ExecMainStatus": "0",
+    "ConditionTimestamp": "",
+    "ConditionResult": "no",
+    "ExecStart": "{ path=/usr/bin/python3 ; argv[]=/usr/bin/python3 -m golive_pgbackup.job run /etc/golive/backup.json ; ignore_errors=no ; pid=0 }",
+}
 
 
 @pytest.mark.parametrize(
@@ -157,6 +169,10 @@ SERVICE = {"LoadState": "loaded", "Nice": "19", "IOSchedulingClass": "3", "OnFai
         ({}, {"Nice": "0"}, {("fail", "not_gentle")}),
         ({}, {"OnFailure": ""}, {("fail", "nobody_hears")}),
         ({}, {"User": ""}, {("fail", "as_root")}),
+        ({}, {"ExecStart": "{ path=/bin/true ; argv[]=/bin/true ; ignore_errors=no ; pid=0 }"}, {("fail", "other_command")}),
+        ({}, {"ExecStart": ""}, {("fail", "other_command")}),
+        ({}, {"ConditionTimestamp": "Tue 2026-11-24 20:00:04 UTC"}, {("fail", "skipped")}),
+        ({}, {"ConditionTimestamp": "Tue 2026-11-24 20:00:04 UTC", "ConditionResult": "yes"}, set()),
         ({}, {"Result": "exit-code"}, {("fail", "last_run_failed")}),
     ],
 )
@@ -165,6 +181,37 @@ def test_the_timer(timer: Seen, service: Seen, wanted: set[tuple[str, str]]) -> 
     looked = {"timer": {**TIMER, **timer}, "service": {**SERVICE, **service}, "now": 0.0, "next": 60.0}
     assert bad(BackupCron().judge(looked, options)) == wanted
     assert ("fail", "too_seldom") in bad(BackupCron().judge(looked, {**options, "schedule": {"full": "@daily"}}))
+
+
+LINE = "0 * * * * golive_backup nice -n 19 ionice -c 3 /usr/bin/python3 -m golive_pgbackup.job run /etc/golive/backup.json || logger failed"
+
+
+@pytest.mark.parametrize(
+    ("line", "cron", "wanted"),
+    [
+        (LINE, "active", set()),
+        (None, "active", {("fail", "none")}),
+        (LINE, "inactive", {("fail", "switched_off")}),
+        (LINE.replace("0 *", "0 4"), "active", {("fail", "other_schedule")}),
+        (LINE.replace("golive_backup nice", "root nice"), "active", {("fail", "as_root")}),
+        (LINE.replace("nice -n 19 ", ""), "active", {("fail", "not_gentle")}),
+        (LINE.partition(" ||")[0], "active", {("fail", "nobody_hears")}),
+        (LINE.replace("-m golive_pgbackup.job run", "-c pass"), "active", {("fail", "other_command")}),
+    ],
+)
+def test_the_crontab(line: str | None, cron: str, wanted: set[tuple[str, str]]) -> None:
+    options = {"engine": "dump", "schedule": {"full": "0 * * * *"}, "rpo_minutes": None}
+    text = None if line is None else f"# by the role\nMAILTO=ana\n{line}\n"
+    assert bad(BackupCron().judge({"crontab": text, "cron": {"ActiveState": cron}}, options)) == wanted
+
+
+def test_what_a_unit_starts_is_every_one_of_its_commands() -> None:
+    started = [f"ExecStart={{ path={line.split()[0]} ; argv[]={line} ; ignore_errors=no ; pid=0 }}" for line in ("/bin/a --token x", "/bin/b")]
+    block = "\n".join(["Id=a.service", *started])
+    ctx = t.cast("Context", types.SimpleNamespace(run=lambda argv, env: types.SimpleNamespace(stdout=block)))
+    unit = _systemd.show(ctx, ["a.service"], ["ExecStart"])["a.service"]
+    assert _systemd.commands(unit) == ["/bin/a --token x", "/bin/b"]
+    assert _systemd.programs(unit) == "/bin/a, /bin/b", "arguments may hold what nobody should read"
 
 
 PROVEN: Seen = {

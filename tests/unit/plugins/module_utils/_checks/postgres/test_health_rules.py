@@ -214,6 +214,8 @@ def shrinking(days: int, a_day: float) -> list[dict[str, t.Any]]:
         (prometheus(alerts=with_change("Locks", health="err", error="bad")), "fail", "rule_broken"),
         (prometheus(alerts=with_change("Locks", health="unknown")), "fail", "rule_broken"),
         (prometheus(alerts=with_change("Locks", severity="")), "warn", "rule_unlabelled"),
+        (prometheus(alerts=with_change("Locks", for_s=3600)), "pass", None),
+        (prometheus(alerts=with_change("Locks", for_s=3601)), "fail", "rule_slow"),
         (prometheus(series={**SERIES, "node_filesystem_avail_bytes": ["app1:9100"]}), "fail", "rule_blind"),
         (prometheus(series={name: where for name, where in SERIES.items() if name != "pg_stat_activity_count"}), "fail", "rule_blind"),
         (prometheus(space=shrinking(6, 50e9)), "pass", None),
