@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.resto.golive.plugins.filter.worst_gap_s import FilterModule
+from ansible_collections.resto.golive.plugins.filter.schedules import FilterModule
 
 worst_gap_s = FilterModule().filters()["worst_gap_s"]
 
