@@ -22,7 +22,7 @@ import typing as t
 import pytest
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Completed, worst
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_host, backup_rules, drill_metrics, restore_drill
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import _caged, backup_host, backup_rules, drill_metrics, restore_drill
 from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files, job, look, offsite, retain
 
@@ -96,7 +96,7 @@ def config(server: Cluster, carried: pathlib.Path, tmp_path: pathlib.Path, monke
     me = USER or pwd.getpwuid(os.geteuid()).pw_name
     for where, name, value in ((restore_drill, "CONFIG", written), (backup_host, "CONFIG", written), (backup_host, "USERS", {"dump": me})):
         monkeypatch.setattr(where, name, value)
-    monkeypatch.setattr(restore_drill, "DRILL_USER", me)
+    monkeypatch.setattr(_caged, "USER", me)
     yield made
     shutil.rmtree(server.home / "scratch", ignore_errors=True)
 
@@ -173,7 +173,7 @@ def written_between(server: Cluster, before: str, after: str) -> list[str]:
 def test_the_drill_proves_the_backup_and_the_live_cluster_never_notices(server: Cluster, config: Config) -> None:
     left = server.home / "scratch" / "drill-0123456789ab"
     (left / "work" / "pg").mkdir(parents=True)
-    (left / restore_drill.MARKER).touch()
+    (left / _caged.MARKER).touch()
     quiet(server)
     before, position, log = live(server), server.value(WAL), (server.home / "log").stat().st_size
     seen, told = drill(server)

@@ -16,7 +16,7 @@ import typing as t
 import pytest
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_host, restore_drill
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import _caged, backup_host, restore_drill
 from ansible_collections.resto.golive.plugins.plugin_utils import texts
 
 from .pgbackrest_server import INVARIANTS, Archived, archived
@@ -47,7 +47,7 @@ def here(shop: Archived, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
     for where in (restore_drill, backup_host):
         monkeypatch.setattr(where, "CONFIG", written)
     monkeypatch.setattr(backup_host, "USERS", {"pgbackrest": me})
-    monkeypatch.setattr(restore_drill, "DRILL_USER", me)
+    monkeypatch.setattr(_caged, "USER", me)
 
 
 def drill(shop: Archived, **more: t.Any) -> tuple[dict[str, t.Any], list[Assertion]]:
@@ -58,7 +58,7 @@ def drill(shop: Archived, **more: t.Any) -> tuple[dict[str, t.Any], list[Asserti
     for one in told:
         text = texts.render(one.code, one.params)
         assert "‹" not in text["es"] + text["en"], one.code
-    assert [path.name for path in (shop.home / "scratch").iterdir() if restore_drill.NAME.match(path.name)] == []
+    assert [path.name for path in (shop.home / "scratch").iterdir() if _caged.NAME.match(path.name)] == []
     return seen, told
 
 

@@ -14,7 +14,7 @@ import typing as t
 import pytest
 
 from ansible_collections.resto.golive.plugins.module_utils._check import CannotKnow
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_rules, restore_drill
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import _caged, drill_rules, restore_drill
 from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, files, job, walls
 
@@ -208,7 +208,7 @@ def drill_folder(scratch: pathlib.Path, *, marked: bool = True) -> pathlib.Path:
     home = scratch / "drill-0123456789ab"
     home.mkdir()
     if marked:
-        (home / restore_drill.MARKER).touch()
+        (home / _caged.MARKER).touch()
     return home
 
 
@@ -219,9 +219,9 @@ def test_what_a_killed_drill_left_is_removed(tmp_path: pathlib.Path, monkeypatch
     stopped: list[t.Sequence[str]] = []
     context = ctx()
     monkeypatch.setattr(context, "run", lambda argv, **more: stopped.append(argv))
-    assert restore_drill.reap(context, tmp_path) == [home.name]
+    with _caged.only_one(context, tmp_path):
+        assert not home.exists()
     assert stopped == [["systemctl", "stop", f"golive-{home.name}.service"]]
-    assert not home.exists()
     assert other.exists()
 
 
@@ -231,15 +231,15 @@ def test_a_folder_without_the_marker_is_never_removed(tmp_path: pathlib.Path) ->
     link.symlink_to(home)
     for path in (home, link, tmp_path, pathlib.Path("/var/lib/postgresql")):
         with pytest.raises(CannotKnow) as caught:
-            restore_drill.remove(path, tmp_path)
-        assert caught.value.code == "restore_drill.not_ours"
+            _caged.end(ctx(), path, tmp_path)
+        assert caught.value.code == "postgres.not_ours"
     assert home.exists()
 
 
 def test_two_drills_at_once(tmp_path: pathlib.Path) -> None:
-    with restore_drill._only_one(tmp_path), pytest.raises(CannotKnow) as caught, restore_drill._only_one(tmp_path):
+    with _caged.only_one(ctx(), tmp_path), pytest.raises(CannotKnow) as caught, _caged.only_one(ctx(), tmp_path):
         pass
-    assert caught.value.code == "restore_drill.another_runs"
+    assert caught.value.code == "postgres.drill_running"
 
 
 MANIFEST = {"server_version": 150018, "restored_bytes": 10 << 30, "archive_bytes": 1 << 30, "system_identifier": "1", "at": "2026-11-24T13:00:00+00:00"}

@@ -3,49 +3,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``postgres.migrations``, tried: the newest local backup is restored into a cage, and the migrations go up, back and up again on it.
 
-Here: what is asked and what is seen. How a migration is watched: ``_pgbackup/rehearsal``. The copy: ``_pgbackup/cage``. How it is judged: ``rehearsal_rules``.
+Here: what is asked and what is seen. How a migration is watched: ``_pgbackup/rehearsal``. The copy: ``_caged``. How it is judged: ``rehearsal_rules``.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import pathlib
 import shutil
-import sys
-import tempfile
 import typing as t
 
-from ansible_collections.resto.golive.plugins.module_utils import _ship
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Check, Context, Json, Options
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import rehearsal_rules
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import _caged, rehearsal_rules
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_migrations import FILES
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files
 
 CONFIG = pathlib.Path("/etc/golive/backup.json")
-#: Who runs the copy: a user without a login anywhere, who may not read the live cluster's files.
-USER = "golive_drill"
 #: The most memory that the copy may take, in MiB, and the room it needs: its own size, indexes built anew, and a table that a migration writes once more.
 MEMORY_MB = 1024
 ROOM, SPARE_BYTES = 2.5, 1 << 30
-#: What is left in the scratch directory by a run that was killed carries this name.
-PREFIX = "rehearsal-"
-
-#: The cage (systemd.exec, systemd.resource-control): no network, no rights, no way to the live cluster, last in every queue. AF_UNIX alone holds also where a
-#: container may not make network namespaces.
-CAGE = (
-    "PrivateNetwork=yes",
-    "RestrictAddressFamilies=AF_UNIX",
-    "NoNewPrivileges=yes",
-    "ProtectSystem=strict",
-    "ProtectHome=yes",
-    "InaccessiblePaths=-/var/lib/postgresql",
-    "InaccessiblePaths=-/run/postgresql",
-    "Nice=19",
-    "IOSchedulingClass=idle",
-    f"MemoryMax={MEMORY_MB * 2}M",
-)
 
 
 class MigrationRehearsal(Check):
@@ -78,8 +54,15 @@ class MigrationRehearsal(Check):
         names = files.listed(directory)
         if not names:
             raise CannotKnow("migration_rehearsal.no_backup", directory=str(directory))
-        with _room(pathlib.Path(ctx.options["scratch"]), directory / names[0]) as home:
-            seen = _tried(ctx, home, asked(ctx.options))
+        scratch, backup = pathlib.Path(ctx.options["scratch"]), directory / names[0]
+        with _caged.only_one(ctx, scratch):
+            _see_room(scratch, backup)
+            with _caged.folder(ctx, scratch, "rehearsal") as home:
+                # A link in the backup's folder is not followed: what it leads to may be nobody's business but root's.
+                shutil.copytree(backup, home / "backup", symlinks=True)
+                _caged.hand_over(home / "backup")
+                plan = {"jobs": 2, "settings": "tuned", "memory_mb": MEMORY_MB, "migrations": asked(ctx.options)}
+                seen = _caged.run(ctx, home, "trial", plan, f"MemoryMax={MEMORY_MB * 2}M", f"RuntimeMaxSec={self.timeout_s:.0f}")
         if "failed" in seen:
             raise CannotKnow("migration_rehearsal.not_tried", backup=names[0], phase=seen["failed"], why=str(seen["why"])[:300])
         return {"backup": names[0], "steps": seen["steps_tried"], "untried": seen["untried"], "phases": seen["phases"]}
@@ -102,39 +85,9 @@ def asked(options: Options) -> dict[str, Json]:
     return {"tool": options["files"]["tool"], "carried": carried, "command": command}
 
 
-@contextlib.contextmanager
-def _room(scratch: pathlib.Path, backup: pathlib.Path) -> t.Iterator[pathlib.Path]:
-    """Lend a directory of the drill's user with the backup in it, after what a killed run left is gone; and remove it again."""
-    scratch.mkdir(mode=0o755, parents=True, exist_ok=True)
-    for left in scratch.glob(f"{PREFIX}*"):
-        shutil.rmtree(left)
+def _see_room(scratch: pathlib.Path, backup: pathlib.Path) -> None:
+    """Raise :class:`CannotKnow` where the copy does not fit."""
     made = files.read_manifest(backup) if (backup / files.MANIFEST).is_file() else {"restored_bytes": 0}
     need, free = int(made["restored_bytes"] * ROOM) + SPARE_BYTES, shutil.disk_usage(scratch).free
     if free < need:
         raise CannotKnow("migration_rehearsal.no_room", path=str(scratch), free_mb=free >> 20, needed_mb=need >> 20)
-    home = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX, dir=scratch))
-    try:
-        shutil.copytree(backup, home / "backup")
-        for path in (home, *home.rglob("*")):
-            shutil.chown(path, USER, USER)
-        yield home
-    except LookupError:
-        raise CannotKnow("common.user_missing", user=USER) from None
-    finally:
-        shutil.rmtree(home)
-
-
-def _tried(ctx: Context, home: pathlib.Path, migrations: dict[str, Json]) -> dict[str, Json]:
-    """Run the trial in its cage and return its answer. Raises :class:`CannotKnow`."""
-    plan = {"home": str(home), "backup": str(home / "backup"), "jobs": 2, "settings": "tuned", "memory_mb": MEMORY_MB, "migrations": migrations}
-    (home / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
-    os.chmod(home / "plan.json", 0o644)
-    properties = [word for one in (*CAGE, f"ReadWritePaths={home}", f"WorkingDirectory={home}") for word in ("-p", one)]
-    with _ship.carried() as program:
-        argv = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--uid={USER}", *properties]
-        done = ctx.run([*argv, sys.executable, "-I", str(program), "trial", str(home / "plan.json")], ok=None)
-    try:
-        return t.cast("dict[str, Json]", json.loads(done.stdout))
-    except ValueError:
-        last = (done.stderr.strip().splitlines() or ["-"])[-1]
-        raise CannotKnow("common.command_failed", command="migration rehearsal", rc=done.rc, message=last[:300]) from None

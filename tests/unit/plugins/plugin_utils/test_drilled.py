@@ -18,7 +18,7 @@ def asked(host: str = "db1", **more: t.Any) -> Row:
     return {"item": "postgres.restore", "check": "restore_drill", "target": {"host": host, "kind": "host", "name": host}, "problem": None, **more}
 
 
-def seen(status: str, host: str = "db1", code: str = "restore_drill.another_runs") -> Row:
+def seen(status: str, host: str = "db1", code: str = "postgres.drill_running") -> Row:
     more = {"row": "observation", "status": status, "started_at": "2026-11-24T10:00:00Z", "reason": {"code": code, "params": {"scratch": "/x"}}}
     return {**asked(host), **more}
 
