@@ -69,29 +69,27 @@ class OrderJourney(Check):
         return journey_rules.judge(seen, found)
 
 
-class JourneyAct(Part):
-    """What the probe does in the audit's one run."""
-
-    name = "order_journey_act"
+class _OfTheProbe(Part):
     vantage = "probe"
     impact = "active"
     timeout_s = 75.0
     options = {**OPTIONS, "given": {"type": "dict", "default": {}}}
     secrets_needed = OrderJourney.secrets_needed
+
+
+class JourneyAct(_OfTheProbe):
+    """What the probe does in the audit's one run."""
+
+    name = "order_journey_act"
 
     def observe(self, ctx: Context) -> dict[str, Json]:
         return journey_act.guarded(journey_act.act, ctx.options, ctx.secrets, ctx.options["given"])
 
 
-class JourneyFinish(Part):
+class JourneyFinish(_OfTheProbe):
     """What the probe does in the short second run."""
 
     name = "order_journey_finish"
-    vantage = "probe"
-    impact = "active"
-    timeout_s = 75.0
-    options = {**OPTIONS, "given": {"type": "dict", "default": {}}}
-    secrets_needed = OrderJourney.secrets_needed
 
     def observe(self, ctx: Context) -> dict[str, Json]:
         return journey_act.guarded(journey_act.finish, ctx.options, ctx.secrets, ctx.options["given"])
