@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import datetime
 import ipaddress
 import pathlib
 import signal
 import socket
+import sys
 import threading
 import time
 import typing as t
@@ -131,14 +131,7 @@ def test_a_server_elsewhere_is_never_a_pass(server: Redis, monkeypatch: pytest.M
 
 
 def test_the_library_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without_redis(name: str, *rest: t.Any, **more: t.Any) -> t.Any:
-        if name == "redis":
-            raise ImportError(name)
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", without_redis)
+    monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(CannotKnow) as caught:
         RedisPersistence().observe(context(6379))
     assert (caught.value.code, caught.value.params) == ("common.library_missing", {"library": "redis", "package": "python3-redis"})

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import http
 import pathlib
 import ssl
+import sys
 import threading
 import time
 import typing as t
@@ -126,14 +126,7 @@ def test_nobody_there_says_so(options: Options) -> None:
 
 
 def test_a_missing_library_names_its_package(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *arguments: t.Any, **named: t.Any) -> t.Any:
-        if name == "websocket":
-            raise ImportError(name)
-        return real(name, *arguments, **named)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "websocket", None)
     with pytest.raises(CannotKnow) as told, _looks.websocket(observer(PANEL), Sessions(options, shops.SECRETS), WORDS):
         pass
     assert (told.value.code, told.value.params["package"]) == ("common.library_missing", "python3-websocket")

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import builtins
-import typing as t
+import sys
 
 import pytest
 
@@ -164,13 +163,6 @@ def test_the_call_is_found_where_it_is_one() -> None:
 
 
 def test_without_pyyaml_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *given: t.Any, **named: t.Any) -> t.Any:
-        if name == "yaml":
-            raise ImportError(name)
-        return real(name, *given, **named)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "yaml", None)
     with pytest.raises(CannotKnow, match=r"common\.library_missing"):
         read({GITHUB: actions()})
