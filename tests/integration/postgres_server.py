@@ -124,3 +124,12 @@ SHOP_TABLES = (
 def make_shop(server: Cluster) -> None:
     server.sql(*SHOP)
     server.sql(*SHOP_TABLES, database="shop")
+
+
+def plan(home: pathlib.Path, **more: t.Any) -> dict[str, t.Any]:
+    """Return what the cage is asked, with the backup and the copy below *home*, after all there is the copy's user's own."""
+    if USER:
+        for path in (home, *home.rglob("*")):
+            shutil.chown(path, USER)
+    folders = {"home": str(home / "work"), "backup": str(home / "backup")}
+    return {**folders, "jobs": 2, "settings": "tuned", "memory_mb": 512, "user": USER, "caged": False, **more}

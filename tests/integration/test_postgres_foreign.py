@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import shutil
 import typing as t
@@ -15,7 +14,7 @@ import pytest
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_rules
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, foreign
 
-from .postgres_server import USER, Cluster, cluster, make_shop
+from .postgres_server import USER, Cluster, cluster, make_shop, plan
 
 Result = dict[str, t.Any]
 QUESTIONS = {"orders": "select count(*) from orders"}
@@ -41,12 +40,7 @@ def home(server: Cluster) -> t.Iterator[pathlib.Path]:
 
 
 def rehearse(home: pathlib.Path, questions: dict[str, str] | None = None) -> Result:
-    if USER:
-        for folder, _folders, names in os.walk(home):
-            for name in (".", *names):
-                shutil.chown(pathlib.Path(folder) / name, USER)
-    plan = {"home": str(home / "work"), "backup": str(home / "backup"), "jobs": 2, "settings": "tuned", "memory_mb": 512, "user": USER, "caged": False}
-    return cage.rehearse({**plan, "id": "theirs", "at": "2026-11-24T10:00:00+00:00", "questions": questions or QUESTIONS}, foreign.copy)
+    return cage.rehearse(plan(home, id="theirs", at="2026-11-24T10:00:00+00:00", questions=questions or QUESTIONS), foreign.copy)
 
 
 def told(result: Result) -> set[str]:

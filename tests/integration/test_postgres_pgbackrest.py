@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import pathlib
 import shutil
 import threading
@@ -19,7 +18,7 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.postgres impo
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, engines, files, pgbackrest, physical, pitr, sight
 
 from .pgbackrest_server import PASSPHRASE, Archived, archived
-from .postgres_server import USER
+from .postgres_server import USER, plan
 
 Result = dict[str, t.Any]
 
@@ -65,12 +64,7 @@ def fetched(shop: Archived) -> t.Iterator[tuple[pathlib.Path, Result]]:
 
 
 def rehearse(home: pathlib.Path, **more: t.Any) -> Result:
-    if USER:
-        for folder, _folders, names in os.walk(home):
-            for name in (".", *names):
-                shutil.chown(pathlib.Path(folder) / name, USER)
-    plan = {"home": str(home / "work"), "backup": str(home / "backup"), "jobs": 2, "settings": "tuned", "memory_mb": 512, "user": USER, "caged": False}
-    return cage.rehearse({**plan, **more}, physical.Physical)
+    return cage.rehearse(plan(home, **more), physical.Physical)
 
 
 def told(result: Result) -> set[tuple[str, str]]:

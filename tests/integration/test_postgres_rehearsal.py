@@ -21,7 +21,7 @@ from ansible_collections.resto.golive.plugins.module_utils._options import valid
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import dump, rehearsal, trial
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup.rehearsal import Step
 
-from .postgres_server import USER, Cluster, binaries, cluster, make_shop
+from .postgres_server import Cluster, binaries, cluster, make_shop, plan
 
 MESSAGES = pathlib.Path(trial.__file__).parents[2] / "plugin_utils" / "messages" / "migration_rehearsal.yml"
 TEXTS = yaml.safe_load(MESSAGES.read_text(encoding="utf-8"))
@@ -163,11 +163,8 @@ def tried(backup: pathlib.Path, **migrations: t.Any) -> dict[str, t.Any]:
     home = pathlib.Path(tempfile.mkdtemp(prefix="golive-t-"))
     try:
         shutil.copytree(backup, home / "backup")
-        if USER:
-            for path in (home, *home.rglob("*")):
-                shutil.chown(path, USER)
-        plan = {"home": str(home), "backup": str(home / "backup"), "user": USER, "jobs": 2, "settings": "tuned", "memory_mb": 256, "caged": False}
-        return trial.run({**plan, "migrations": {"tool": "alembic", "carried": CARRIED, "command": None, **migrations}})
+        (home / "work").mkdir()
+        return trial.run(plan(home, migrations={"tool": "alembic", "carried": CARRIED, "command": None, **migrations}))
     finally:
         shutil.rmtree(home)
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 import shutil
 import typing as t
@@ -18,7 +17,7 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.postgres impo
 from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, files, job, walls
 
-from .postgres_server import USER, Cluster, cluster, make_shop
+from .postgres_server import USER, Cluster, cluster, make_shop, plan
 
 Result = dict[str, t.Any]
 OPTIONS = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {"orders": "select count(*) from orders"}}
@@ -52,12 +51,7 @@ def fetched(server: Cluster, backup: pathlib.Path) -> t.Iterator[pathlib.Path]:
 
 
 def rehearse(home: pathlib.Path, **more: t.Any) -> Result:
-    if USER:
-        for folder, _folders, names in os.walk(home):
-            for name in (".", *names):
-                shutil.chown(pathlib.Path(folder) / name, USER)
-    plan = {"home": str(home / "work"), "backup": str(home / "backup"), "jobs": 2, "settings": "tuned", "memory_mb": 512, "user": USER, "caged": False}
-    return cage.rehearse({**plan, **more})
+    return cage.rehearse(plan(home, **more))
 
 
 def told(result: Result) -> set[tuple[str, str]]:

@@ -12,10 +12,11 @@ import typing as t
 import pytest
 
 from ansible_collections.resto.golive.plugins.module_utils import _cron, _systemd
-from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, Context, worst
+from ansible_collections.resto.golive.plugins.module_utils._check import Context, worst
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_rules, drill_rules
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_cron import BackupCron
-from ansible_collections.resto.golive.plugins.plugin_utils import texts
+
+from .assertions import bad
 
 Seen = dict[str, t.Any]
 NOW = datetime.datetime(2026, 11, 24, 13, 0, tzinfo=datetime.UTC)
@@ -43,14 +44,6 @@ def seen(minutes: float = 10, *, newest: Seen | None = None, **more: t.Any) -> S
         "live": {"name": "golive_backup", "bypasses": True, "super": False, "system_identifier": "1"},
         "offsite": {"declared": True, "stored": stored}, "repository": "sftp:b@ops1:/srv/backup", "password_current": True, "keys_missing": False, **more,
     }  # fmt: skip
-
-
-def bad(assertions: list[Assertion]) -> set[tuple[str, str]]:
-    assert assertions
-    for one in assertions:
-        text = texts.render(one.code, one.params)
-        assert "‹" not in text["es"] + text["en"], one.code
-    return {(one.status, one.code.partition(".")[2]) for one in assertions if one.status != "pass"}
 
 
 def test_a_good_backup_passes() -> None:

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Completed
+from ansible_collections.resto.golive.plugins.module_utils._check import CannotKnow, Completed
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_host, backup_report, engine_rules
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_cron import BackupCron
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_backup import PostgresBackup
@@ -18,6 +18,8 @@ from ansible_collections.resto.golive.plugins.module_utils._context import RunCo
 from ansible_collections.resto.golive.plugins.module_utils._options import missing_options
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import pgbackrest, pitr
 from ansible_collections.resto.golive.plugins.plugin_utils import texts
+
+from .assertions import bad
 
 Seen = dict[str, t.Any]
 NOW = 1_800_000_000.0
@@ -53,14 +55,6 @@ def seen(**more: t.Any) -> Seen:
 
 
 GARBLED: Seen = {"key": 1, "status": {"message": "key/value found outside of section at line 1"}}
-
-
-def bad(assertions: list[Assertion]) -> set[tuple[str, str]]:
-    assert assertions
-    for one in assertions:
-        text = texts.render(one.code, one.params)
-        assert "‹" not in text["es"] + text["en"], one.code
-    return {(one.status, one.code.partition(".")[2]) for one in assertions if one.status != "pass"}
 
 
 def test_what_is_right_passes_and_says_what_was_seen() -> None:
