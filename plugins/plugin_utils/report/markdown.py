@@ -31,7 +31,7 @@ def english(report: model.Report) -> str:
 
 
 def _checklist(report: model.Report, language: str) -> str:
-    lines = [f"# {_of(TITLES.get(report['environment'], TITLES[None]), language)}", "", *_verdict(report, language), ""]
+    lines = [f"# {_of(TITLES.get(report['environment'], TITLES['default']), language)}", "", *_verdict(report, language), ""]
     lines += [f"## {model.label('goal', language)}", model.label("goal_text", language), "", "---", ""]
     for section in model.sections(report):
         lines += [f"## {escape(section.number)}) {_of(section.title, language)}", *_boxes(section.boxes, language, ""), ""]

@@ -20,7 +20,6 @@ from ansible_collections.resto.golive.plugins.plugin_utils.report.wording import
     AGO,
     AHEAD,
     LABELS,
-    LANGUAGES,
     PARENTS,
     RECORDS,
     SEVERITIES,
@@ -28,6 +27,7 @@ from ansible_collections.resto.golive.plugins.plugin_utils.report.wording import
     TICKED,
     UNITS,
 )
+from ansible_collections.resto.golive.plugins.plugin_utils.texts import LANGUAGES
 
 Json = t.Any
 Report = t.Mapping[str, Json]
@@ -228,9 +228,9 @@ def ago(seconds: Json, language: str) -> str:
         return ""
     if seconds < 0:
         return AHEAD[language]
-    size, one, many = next((unit for unit in UNITS if seconds >= unit[0]), UNITS[-1])
-    count = int(seconds // size)
-    return AGO[language].format(age=f"{count} {(one if count == 1 else many)[language]}")
+    unit = next((unit for unit in UNITS if seconds >= unit["seconds"]), UNITS[-1])
+    count = int(seconds // unit["seconds"])
+    return AGO[language].format(age=f"{count} {unit['one' if count == 1 else 'many'][language]}")
 
 
 def target_of(observation: t.Mapping[str, Json]) -> str:

@@ -13,12 +13,15 @@ import re
 import shlex
 import typing as t
 
-from ansible_collections.resto.golive.plugins.plugin_utils.report import drills, markdown, model
-from ansible_collections.resto.golive.plugins.plugin_utils.report.runbook_wording import STEPS, WORDS
+from ansible_collections.resto.golive.plugins.plugin_utils.report import drills, markdown, model, wording
 from ansible_collections.resto.golive.plugins.plugin_utils.report.wording import PHASES
 
 Json = t.Any
 Drill = t.Mapping[str, Json]
+
+_SAID = wording.load("runbook")
+WORDS: wording.Table = _SAID["words"]
+STEPS: list[dict[str, t.Any]] = _SAID["steps"]
 
 ITEM = "postgres.restore"
 
@@ -146,12 +149,12 @@ def _steps(drill: Drill, place: Place, language: str) -> list[str]:
     """Every step of the real thing, and then those of the drill that none of them repeats: nothing that was done is kept quiet."""
     lines = []
     left = list(drill["steps"])
-    for number, (name, phases, title, differs) in enumerate(STEPS, start=1):
-        mine = [step for step in left if step.get("phase") in phases]
+    for number, wanted in enumerate(STEPS, start=1):
+        mine = [step for step in left if step.get("phase") in wanted["phases"]]
         left = [step for step in left if step not in mine]
-        lines += [f"## {number}. {title[language]}", *markdown.fenced("\n".join(_real(name, mine, place)), "", "sh")]
-        lines += [f"**{_say('differs', language)}:** {_filled(differs, language, port=place.port, command=place.command)}", ""]
-        lines += _as_it_ran(mine, language) if phases else [_say("no_drill", language), ""]
+        lines += [f"## {number}. {wanted['title'][language]}", *markdown.fenced("\n".join(_real(wanted["name"], mine, place)), "", "sh")]
+        lines += [f"**{_say('differs', language)}:** {_filled(wanted['differs'], language, port=place.port, command=place.command)}", ""]
+        lines += _as_it_ran(mine, language) if wanted["phases"] else [_say("no_drill", language), ""]
     return lines + ([_say("unknown", language), "", *_as_it_ran(left, language)] if left else [])
 
 
@@ -254,7 +257,7 @@ def _words(argv: t.Sequence[Json]) -> str:
 
 def _some(drill: Drill, place: Place, language: str) -> list[str]:
     """Beside the live data: another database of the same server."""
-    title = {name: text[language] for name, _phases, text, _differs in STEPS}
+    title = {step["name"]: step["title"][language] for step in STEPS}
     other = f"{place.database}_restored"
     restore = next((step for step in drill["steps"] if step.get("phase") == "restore"), {"argv": ["pg_restore"]})
     argv = [word for word in map(model.line, restore["argv"]) if word != "--create"]

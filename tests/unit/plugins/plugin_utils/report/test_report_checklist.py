@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import pathlib
 import re
+import string
 import typing as t
 
 import pytest
 import yaml
 
 from ansible_collections.resto.golive.plugins.plugin_utils.report import markdown, wording
+from ansible_collections.resto.golive.plugins.plugin_utils.texts import LANGUAGES
 
 PLUGIN_UTILS = pathlib.Path(markdown.__file__).parents[1]
 
@@ -75,7 +77,21 @@ def test_a_fence_is_longer_than_those_inside() -> None:
     assert markdown._notes(report_item, "es", "")[2].strip() == "`" * 7 + "yaml"
 
 
-def test_every_word_exists_in_both_languages() -> None:
-    tables = [value for name, value in vars(wording).items() if name.isupper() and isinstance(value, dict)]
-    texts = [text for table in tables for text in (table.values() if not set(table) <= {"es", "en"} else [table])]
-    assert all(set(text) == {"es", "en"} and all(text.values()) for text in texts)
+def said(node: t.Any) -> t.Iterator[dict[str, str]]:
+    """Yield every text below *node*."""
+    if isinstance(node, dict) and set(node) & set(LANGUAGES):
+        yield node
+    elif isinstance(node, (dict, list)):
+        for one in node.values() if isinstance(node, dict) else node:
+            yield from said(one)
+
+
+@pytest.mark.parametrize("name", ["wording", "runbook"])
+def test_every_word_exists_in_both_languages_with_the_same_fields(name: str) -> None:
+    found = list(said(wording.load(name)))
+    assert found
+    for text in found:
+        assert set(text) == set(LANGUAGES)
+        assert all(text.values())
+        fields = {language: {field for _literal, field, _spec, _conversion in string.Formatter().parse(text[language]) if field} for language in LANGUAGES}
+        assert fields["es"] == fields["en"]

@@ -12,7 +12,7 @@ import typing as t
 import pytest
 
 from ansible_collections.resto.golive.plugins.plugin_utils.report import runbook
-from ansible_collections.resto.golive.plugins.plugin_utils.report.runbook_wording import STEPS, WORDS
+from ansible_collections.resto.golive.plugins.plugin_utils.report.runbook import STEPS, WORDS
 
 Report = dict[str, t.Any]
 
@@ -58,7 +58,7 @@ def test_the_real_thing(report: Report, wanted: str) -> None:
 def test_its_steps_stand_in_order_with_their_times(report: Report) -> None:
     text = runbook.spanish(report)
     headings = re.findall(r"^## \d+\. (.+)$", text, re.M)
-    assert headings == [title["es"] for _name, _phases, title, _differs in STEPS]
+    assert headings == [step["title"]["es"] for step in STEPS]
     assert "En el simulacro (1 min 1 s):" in text, "the restore"
     assert "| **Todo** | **1 min 32 s** |" in text
 
