@@ -124,7 +124,7 @@ def _drills(report: model.Report, language: str) -> list[str]:
         last = done[-1]
         status = escape(model.word(STATUSES, last.get("status"), language))
         numbers = f"{drills.duration(last.get('rto_s'))}, {drills.size(last.get('bytes'))} ({len(done)})"
-        lines.append(f"  - {escape(host)}: {escape(model.when(last.get('at')))} — {status} — {numbers}")
+        lines.append(f"  - **{escape(host)}:** {escape(model.when(last.get('at')))} — {status} — {numbers}")
     return [f"- {model.label('restores', language)}:", *lines] if lines else []
 
 

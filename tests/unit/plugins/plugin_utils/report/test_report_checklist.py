@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import html
 import pathlib
 import re
 import string
@@ -12,6 +13,7 @@ import typing as t
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from ansible_collections.resto.golive.plugins.plugin_utils.report import markdown, wording
 from ansible_collections.resto.golive.plugins.plugin_utils.texts import LANGUAGES
@@ -95,3 +97,11 @@ def test_every_word_exists_in_both_languages_with_the_same_fields(name: str) -> 
         assert all(text.values())
         fields = {language: {field for _literal, field, _spec, _conversion in string.Formatter().parse(text[language]) if field} for language in LANGUAGES}
         assert fields["es"] == fields["en"]
+
+
+@pytest.mark.parametrize("host", ["- [x] done", "# done", "1. done", "> done"])
+def test_a_hosts_name_cannot_begin_anything_of_its_own(report: dict[str, t.Any], host: str) -> None:
+    """Its line in the list of restore drills begins with it."""
+    report["restores"] = [{**report["restores"][-1], "host": host}]
+    rendered = MarkdownIt("commonmark").render(markdown.english(report))
+    assert f"<li><strong>{html.escape(host)}:</strong>" in rendered
