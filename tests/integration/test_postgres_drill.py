@@ -183,7 +183,7 @@ def test_the_drill_proves_the_backup_and_the_live_cluster_never_notices(server: 
     assert live(server) == before
     assert written_between(server, position, server.value(WAL)) == []
     assert seen["copy_identifier"] != str(before[IDENTIFIER])
-    assert list(seen["phases"]) == ["fetch", "check", "restore", "analyze", "verify"]
+    assert list(seen["phases"]) == ["fetch", "check", "start", "restore", "analyze", "verify"]
     assert left_behind(server) == [], "the drill left something"
     assert f"golive-{left.name}.service" in Uncaged.stopped, "what a killed drill left was not ended"
     proven = {backup.id: backup.verified_at for backup in retain.there(config)}

@@ -79,7 +79,7 @@ def test_everything_comes_back_and_the_live_cluster_never_notices(server: Cluste
     assert server.value(asked) == before
     assert result["copy_identifier"] != str(server.value("select system_identifier from pg_control_system()"))
     assert (result["tables"], result["rows"]) == (3, 111)
-    assert set(result["phases"]) == {"check", "restore", "analyze", "verify"}
+    assert set(result["phases"]) == {"check", "start", "restore", "analyze", "verify"}
     assert not list((fetched / "work" / "s").iterdir()), "the copy still runs"
     words = " ".join(" ".join(step["argv"]) for step in result["steps"])
     for wanted in ("archive_command=/bin/false", "archive_mode=off", "listen_addresses=", "shared_preload_libraries=", "max_logical_replication_workers=0"):

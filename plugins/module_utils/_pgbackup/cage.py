@@ -106,10 +106,11 @@ class Copy:
         try:
             with self._phase("check"):
                 self._check_files()
-            with self._phase("restore"):
+            with self._phase("start"):
                 self._begin()
                 self._start()
                 self._roles()
+            with self._phase("restore"):
                 self._restore()
             with self._phase("analyze"):
                 self._step("analyze", "vacuumdb", "--analyze-only", f"--jobs={self.plan['jobs']}", *self._at(), "--dbname", self._database)

@@ -132,7 +132,7 @@ class Data(_Unsealed, physical.Physical):
         """There is a cluster already."""
 
     def _start(self) -> None:
-        self._to(None)
+        """What it starts with is its recovery, and that is what a restore is here."""
 
     def _identify(self, identifier: str) -> None:
         """Nobody wrote down which cluster it was."""
@@ -141,6 +141,7 @@ class Data(_Unsealed, physical.Physical):
         """They came with the directory."""
 
     def _restore(self) -> None:
+        self._to(None)
         self._database_of_the_copy()
 
 

@@ -13,8 +13,8 @@ from ansible_collections.resto.golive.plugins.plugin_utils.report import model
 Json = t.Any
 Drill = t.Mapping[str, Json]
 
-#: The order in which things happen.
-PHASES = ("fetch", "check", "restore", "analyze", "verify")
+#: The order in which things happen; ``replay`` and ``structure`` are those of a physical backup, which is analyzed after them.
+PHASES = ("fetch", "check", "start", "restore", "analyze", "verify", "replay", "structure")
 
 #: As many bars as a phone shows apart.
 DRAWN = 24
