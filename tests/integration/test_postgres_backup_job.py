@@ -164,6 +164,24 @@ def copy_of(server: Cluster, name: str, made: t.Mapping[str, t.Any]) -> dict[str
         }
 
 
+def test_the_hash_of_a_table_is_the_exact_sum_of_its_rows_whoever_adds_them_up(server: Cluster) -> None:
+    """Ours is added up in the server, also by several workers and beyond 64 bits; theirs is a plain sum of every row's own hash."""
+    server.sql("create database many")
+    server.sql("create table many as select i, md5(i::text) as word, i / 3.0 as part from generate_series(1, 5000) i", database="many")
+    try:
+        with server.connect("many") as session:
+            manifest.pin(session)
+            each = [one["hash"] for one in manifest.rows(session, 'select hashtextextended(m.*::text collate "C", 0) as hash from public.many m')]
+            alone = manifest.content(session)["public.many"]
+            for name in ("min_parallel_table_scan_size", "parallel_setup_cost", "parallel_tuple_cost"):
+                session.execute(f"set {name} to 0".encode())
+            together = manifest.content(session)["public.many"]
+    finally:
+        server.sql("drop database many")
+    assert abs(sum(each)) > 1 << 63, "the sum would fit into a bigint: the test shows nothing"
+    assert (alone["rows"], alone["hash"]) == (together["rows"], together["hash"]) == (5000, str(sum(each)))
+
+
 @pytest.mark.parametrize(
     ("change", "code", "name"),
     [

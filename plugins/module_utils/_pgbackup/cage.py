@@ -8,6 +8,7 @@ The caller gives it a directory, an OS user without rights, and no network; this
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import pathlib
 import re
@@ -259,22 +260,44 @@ class Copy:
             raise Wrong([{"code": code, "name": missing[1] if missing else phase, "wanted": "", "found": words}]) from None
 
     def _verify(self) -> dict[str, Json]:
-        now, told = self._compared()
-        told += self._structure()
+        now, told = self._compared(self._structure)
         if told:
             raise Wrong(told)
         return self._proven(now)
 
-    def _compared(self) -> tuple[dict[str, Json], list[dict[str, Json]]]:
-        """Return what the copy holds, and where that is not what the manifest says."""
+    def _compared(self, *more: t.Callable[[], list[dict[str, Json]]]) -> tuple[dict[str, Json], list[dict[str, Json]]]:
+        """Return what the copy holds, and where that is not as it should be.
+
+        The content is read in a session of its own, beside everything else: neither waits for the other. *more* comes last, as it may add to the copy.
+        """
+
+        def others() -> tuple[dict[str, Json], list[dict[str, Json]]]:
+            now, told = self._facts()
+            return now, told + [one for look in more for one in look()]
+
+        with concurrent.futures.ThreadPoolExecutor(2) as aside:
+            content, rest = aside.submit(self._content_read), aside.submit(others)
+            tables = content.result()  # first: rows that cannot be read speak of the backup, and whatever else failed may not
+            now, told = rest.result()
+        now["tables"] = tables
+        return now, self._differences(now) + told
+
+    def _content_read(self) -> dict[str, dict[str, Json]]:
+        with self._connect(self._database) as session:
+            manifest.pin(session)
+            return manifest.content(session)
+
+    def _differences(self, now: dict[str, Json]) -> list[dict[str, Json]]:
+        return manifest.differences(self.made, now)
+
+    def _facts(self) -> tuple[dict[str, Json], list[dict[str, Json]]]:
+        """Return everything but the content, and what is wrong with it by itself."""
         with self._connect(self._database) as session:
             manifest.pin(session)
             now = manifest.what_it_is(session)
-            now["tables"] = manifest.content(session)
             with session.transaction():
                 now["invariants"] = manifest.asked(session, self.made.get("questions", {}), self.made["at"])
-            told = manifest.differences(self.made, now)
-            told += [{"code": "number_taken", "name": name, "wanted": "free", "found": "taken"} for name in manifest.free_numbers(session)]
+            told = [{"code": "number_taken", "name": name, "wanted": "free", "found": "taken"} for name in manifest.free_numbers(session)]
             told += self._canary_missing(session, self.made["canary"])
         self._identify(str(now["system_identifier"]))
         was, has = self.made["database"]["collation_version"], now["database"]["collation_version"]
