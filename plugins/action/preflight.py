@@ -39,8 +39,15 @@ class ActionModule(ActionBase):
         environment = engine.environment_of(variables) or "unknown"
         check_mode = bool(self._task.check_mode)
         impact = engine.impact_of(environment, variables)
+        excused = engine.decisions_excused(environment, variables)
+
+        def recorded(host: str = manifest.CONTROL, names: t.Collection[str] = commits.SIGNED) -> dict[str, list[commits.Record]]:
+            found = commits.records(seen, host, names)
+            return signatures.excused(found) if excused else found
+
         built = manifest.build(
             engine.inventory_of(variables),
+            lambda host, name: next(iter(recorded(host, [name]).get(name, ())), {}),
             environment=environment,
             impact=impact,
             check_mode=check_mode,
@@ -50,10 +57,8 @@ class ActionModule(ActionBase):
         )
         runs = engine.runs_directory(environment, variables)
         sealed, _problems = ledger.load(runs, environment)
-        records = commits.records(seen)
+        records = recorded()
         control = engine.control_variables(variables)
-        if engine.decisions_excused(environment, variables):
-            records = signatures.excused(records)
         retired = signatures.with_records(control.get("golive_retired", []), records.get("golive_retired", []))
         counted = [entry for entry in retired if signatures.record_flaw(entry) is None]
         whole = {**manifest.carried(built, sealed[-1].manifest if sealed else None, counted), "records": records}

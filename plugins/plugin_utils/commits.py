@@ -33,24 +33,25 @@ class GitSilent(Exception):
     """Git could not be asked; says why in one line."""
 
 
-def records(view: InventoryView) -> dict[str, list[Record]]:
-    """Return for each signed variable the record of each of its entries, in their order."""
-    settings = view.settings(CONTROL)
-    return {name: _of_setting(settings[name]) for name in SIGNED if name in settings and settings[name].origin.kind != "extra"}
+def records(view: InventoryView, host: str = CONTROL, names: t.Collection[str] = SIGNED) -> dict[str, list[Record]]:
+    """Return for each of the signed variables that *host* has the record of each of its entries, in their order. A declaration is its own one entry."""
+    settings = view.settings(host)
+    return {name: _of_setting(settings[name]) for name in names if name in settings and settings[name].origin.kind != "extra"}
 
 
 def _of_setting(setting: Setting) -> list[Record]:
-    if not isinstance(setting.raw, (list, tuple)):
-        return []  # one template for the whole list: the entries that it makes have no record
+    entries = [setting.raw] if isinstance(setting.raw, t.Mapping) else setting.raw
+    if not isinstance(entries, (list, tuple)):
+        return []  # one template for all of it: the entries that it makes have no record
     file = setting.origin.file
     path = pathlib.Path(os.path.realpath(file))
     if not in_work_tree(path):
-        return [{"state": "no_git"} for _entry in setting.raw]
+        return [{"state": "no_git"} for _entry in entries]
     try:
         committed = LastCommit(path, setting.name)
-        return [{"state": "template", "file": file} if templated(entry) else {"file": file, **committed.record(bare(entry))} for entry in setting.raw]
+        return [{"state": "template", "file": file} if templated(entry) else {"file": file, **committed.record(bare(entry))} for entry in entries]
     except GitSilent as silent:
-        return [{"state": "unreadable", "file": file, "problem": str(silent)} for _entry in setting.raw]
+        return [{"state": "unreadable", "file": file, "problem": str(silent)} for _entry in entries]
 
 
 def in_work_tree(path: pathlib.Path) -> bool:
@@ -59,7 +60,7 @@ def in_work_tree(path: pathlib.Path) -> bool:
 
 
 class LastCommit:
-    """One file as the last commit has it, and in it the list called *name*."""
+    """One file as the last commit has it, and in it the list, or the one declaration, called *name*."""
 
     def __init__(self, path: pathlib.Path, name: str) -> None:
         self._path = path
@@ -91,14 +92,18 @@ class LastCommit:
 
 
 def _entries(text: str, name: str) -> t.Iterator[tuple[t.Any, yaml.Node]]:
-    """Yield each entry of the list *name* in *text*, with its place."""
+    """Yield each entry of the list *name* in *text*, or the declaration that it is, with its place."""
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError:
         return
     node = next((place.node for key, _raw, place in source.entries(source.read(text) or yaml.MappingNode("", [])) if key == name), None)
-    if isinstance(values, dict) and isinstance(values.get(name), list) and isinstance(node, yaml.SequenceNode):
+    if not isinstance(values, dict) or node is None:
+        return
+    if isinstance(values.get(name), list) and isinstance(node, yaml.SequenceNode):
         yield from zip(values[name], node.value, strict=True)
+    elif isinstance(values.get(name), dict):
+        yield values[name], node
 
 
 def _last_line(node: yaml.Node) -> int:

@@ -22,6 +22,9 @@ CONTROL = "localhost"
 IMPACTS = ("passive", "active", "disruptive")
 
 Row = dict[str, t.Any]
+Record = t.Mapping[str, t.Any]
+#: What git knows of a host's declaration of that name (``commits``); empty where nobody could be asked.
+Recorded = t.Callable[[str, str], Record]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +91,9 @@ def entry(check: type[Check], item: Item, host: str, inventory: Inventory, *, ow
     return Entry(check, item, host, raw, targets or [("host", host)], None)
 
 
-def build(inventory: Inventory, *, environment: str, impact: str, check_mode: bool, tags: list[str], limit: str | None, in_play: list[str]) -> dict[str, t.Any]:
+def build(
+    inventory: Inventory, recorded: Recorded, *, environment: str, impact: str, check_mode: bool, tags: list[str], limit: str | None, in_play: list[str]
+) -> dict[str, t.Any]:
     """Return the manifest of a run: ``{schema, environment, impact, check_mode, tags, limit, hosts_in_play[], items{}, rows[]}``."""
     wanted = selected_items(tags)
     rows: list[Row] = []
@@ -102,7 +107,7 @@ def build(inventory: Inventory, *, environment: str, impact: str, check_mode: bo
         "tags": tags,
         "limit": limit,
         "hosts_in_play": [*in_play, CONTROL] if limit is None else in_play,
-        "items": {item.id: _fields(item, inventory) for item in catalogue.items().values()},
+        "items": {item.id: _fields(item, inventory, recorded) for item in catalogue.items().values()},
         "rows": rows,
     }
 
@@ -176,9 +181,10 @@ def _problem(code: str, **params: t.Any) -> dict[str, t.Any]:
     return {"code": code, "params": params}
 
 
-def _fields(item: Item, inventory: Inventory) -> dict[str, t.Any]:
+def _fields(item: Item, inventory: Inventory, recorded: Recorded) -> dict[str, t.Any]:
     hosts = inventory.hosts(item.group)
-    variables = inventory.variables(hosts[0] if hosts else CONTROL)
+    host = hosts[0] if hosts else CONTROL
+    variables = inventory.variables(host)
     return {
         "severity": item.severity,
         "waivable": item.waivable,
@@ -187,17 +193,17 @@ def _fields(item: Item, inventory: Inventory) -> dict[str, t.Any]:
         "attestation": item.attestation,
         "group": item.group,
         "owner": owner(item, variables),
-        "not_applicable": _not_applicable(item, variables, bool(hosts)),
+        "not_applicable": _not_applicable(item, variables, bool(hosts), lambda name: recorded(host, name)),
     }
 
 
-def _not_applicable(item: Item, variables: HostVariables, has_hosts: bool) -> dict[str, t.Any] | None:
+def _not_applicable(item: Item, variables: HostVariables, has_hosts: bool, recorded: t.Callable[[str], Record]) -> dict[str, t.Any] | None:
     """Return the state and reason that a declaration gives the item, or None where nobody declared anything."""
     for name in (f"{item.prefix}_not_applicable", f"{item.section}_not_applicable"):
         declared = variables.get(name)
         if declared is MISSING:
             continue
-        flaw = signatures.not_applicable_flaw(declared)
+        flaw = signatures.not_applicable_flaw(declared) or signatures.record_flaw({**declared, signatures.RECORDED: recorded(name)})
         if flaw is not None:
             return {"state": "unknown", "reason": _problem("verdict.not_applicable_refused", variable=name, flaw=flaw)}
         if has_hosts and item.group == item.section:

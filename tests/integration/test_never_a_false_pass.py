@@ -147,28 +147,36 @@ def test_not_applicable_from_the_command_line_is_refused(project: Project) -> No
     assert ran.problems() == {"verdict.signature_from_command_line"}
 
 
-def test_a_signature_that_is_not_committed_does_not_count(project: Project) -> None:
+def test_what_was_signed_or_declared_away_and_is_not_committed_does_not_count(project: Project) -> None:
     signed = "{item: operations.support, by: ana@comanda.example, role: r, at: '%s', expires: '%s', evidence: e, statement: s}"
     today = datetime.datetime.now(datetime.UTC).date()
+    declared = "operations_templates_not_applicable: {reason: no hay WhatsApp, by: ana@comanda.example, approver: luis@comanda.example}\n"
     line = signed % (today, today + datetime.timedelta(days=30))
-    decisions = project.inventory("group_vars/all/90_decisions.yml", f"---\ngolive_attestations:\n  - {line}\n")
+    decisions = project.inventory("group_vars/all/90_decisions.yml", f"---\n{declared}golive_attestations:\n  - {line}\n")
 
-    def flaw() -> str:
+    def found() -> tuple[str, str]:
         ran = audit(project, shop(redis={"r1": LOCAL}))
         assert ran.report is not None, ran.output
         (attestation,) = ran.report["attestations"]
-        return f"{attestation['state']}: {attestation['recorded'].get('by') or (attestation['problem'] or {}).get('en')}"
+        told = f"{attestation['state']}: {attestation['recorded'].get('by') or (attestation['problem'] or {}).get('en')}"
+        return told, f"{ran.state('operations.templates')}: {ran.items['operations.templates']['reason']['text']['en']}"
 
     def git(*arguments: str) -> None:
         who = ("-c", "user.name=sofia", "-c", "user.email=sofia@comanda.example")
         subprocess.run(["git", "-C", str(decisions.parent), *who, *arguments], check=True, capture_output=True)
 
-    assert flaw() == "valid: None"
+    signature, declaration = found()
+    assert signature == "valid: None"
+    assert declaration.startswith("not_applicable: ")
     git("init", "--quiet", str(project.directory))
-    assert flaw().startswith("refused: git's last commit does not have it")
+    signature, declaration = found()
+    assert signature.startswith("refused: git's last commit does not have it")
+    assert declaration.startswith("unknown: The declaration operations_templates_not_applicable does not hold: git's last commit does not have it")
     git("add", str(decisions))
     git("commit", "--quiet", "--message", "Sign")
-    assert flaw() == "valid: sofia@comanda.example"
+    signature, declaration = found()
+    assert signature == "valid: sofia@comanda.example"
+    assert declaration.startswith("not_applicable: ")
 
 
 def test_a_host_dropped_from_the_inventory_is_scope_reduced_until_retired(project: Project) -> None:

@@ -64,6 +64,31 @@ def shop(bare_shop: Shop) -> Shop:
     return bare_shop
 
 
+DECLARED = "redis_not_applicable:\n  reason: none here\n  by: ana\n  approver: luis\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "states"),
+    [
+        (DECLARED, ["committed"]),
+        (DECLARED.replace("none here", "none anywhere"), ["uncommitted"]),
+        (f"# moved\nother: 1\n{DECLARED}", ["committed"]),
+        (DECLARED.replace("none here", "'{{ why }}'"), ["template"]),
+        ("redis_not_applicable: '{{ declared }}'\n", []),
+        ("other: 1\n", []),
+    ],
+)
+def test_a_declaration_counts_as_the_last_commit_has_it(shop: Shop, text: str, states: list[str]) -> None:
+    name = "redis_not_applicable"
+    shop.write("group_vars/all/redis.yml", DECLARED)
+    shop.commit("luis")
+    shop.write("group_vars/all/redis.yml", text)
+    shop.write("host_vars/h1.yml", DECLARED)
+    view = InventoryView.load(DataLoader(), [str(shop.home)])
+    assert [record["state"] for record in commits.records(view, "localhost", [name]).get(name, [])] == states
+    assert [record["state"] for record in commits.records(view, "h1", [name])[name]] == ["uncommitted"], "the host's own stands above it"
+
+
 def test_who_committed_a_signature_is_told(shop: Shop) -> None:
     first = shop.git("rev-parse", "HEAD")
     shop.write(FILE, f"---\ngolive_attestations:\n{ANA}{LUIS}")
