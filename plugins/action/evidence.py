@@ -10,17 +10,9 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.resto.golive.plugins.modules.evidence import SPEC
 from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, evidence
 from ansible_collections.resto.golive.plugins.plugin_utils.engine import PROBE_VARIABLE, CurrentRun, bare_row
-
-SPEC: dict[str, dict[str, t.Any]] = {
-    "items": {"type": "list", "elements": "str", "required": True},
-    "name": {"type": "str", "required": True},
-    "status": {"type": "str", "choices": ["pass", "warn", "fail", "error"], "required": True},
-    "says": {"type": "str", "required": True},
-    "observed": {"type": "raw"},
-    "failed_fix": {"type": "bool", "default": False},
-}
 
 
 class ActionModule(ActionBase):

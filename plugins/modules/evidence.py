@@ -79,19 +79,19 @@ golive:
 
 from ansible.module_utils.basic import AnsibleModule
 
+#: The action plugin of the same name asks for the same.
+SPEC = {
+    "items": {"type": "list", "elements": "str", "required": True},
+    "name": {"type": "str", "required": True},
+    "status": {"type": "str", "choices": ["pass", "warn", "fail", "error"], "required": True},
+    "says": {"type": "str", "required": True},
+    "observed": {"type": "raw"},
+    "failed_fix": {"type": "bool", "default": False},
+}
+
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "items": {"type": "list", "elements": "str", "required": True},
-            "name": {"type": "str", "required": True},
-            "status": {"type": "str", "choices": ["pass", "warn", "fail", "error"], "required": True},
-            "says": {"type": "str", "required": True},
-            "observed": {"type": "raw"},
-            "failed_fix": {"type": "bool", "default": False},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     module.fail_json(msg="this runs on the control node, by the action plugin of the same name")
 
 
