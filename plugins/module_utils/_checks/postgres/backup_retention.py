@@ -9,18 +9,16 @@ Here: what is asked and what is seen. How copies are chosen: ``_pgbackup/retenti
 from __future__ import annotations
 
 import configparser
-import pathlib
 import typing as t
 import zoneinfo
 
 from ansible_collections.resto.golive.plugins.module_utils import _ship
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Check, Context, Json, Options
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import retention_rules
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_host import CONFIG, USER
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup.retention import pgbackrest_settings
 
-#: The job's own file and user, as the role sets them up; pgBackRest's too.
-CONFIG = "/etc/golive/backup.json"
-USER = "golive_backup"
+#: As the role sets it up.
 PGBACKREST_CONFIG = "/etc/golive/pgbackrest.conf"
 
 
@@ -51,9 +49,9 @@ class BackupRetention(Check):
             return {"pgbackrest": _pgbackrest()}
         if ctx.options["engine"] != "dump":
             raise CannotKnow("backup_retention.engine_unseen", engine=ctx.options["engine"])
-        if not pathlib.Path(CONFIG).is_file():
-            raise CannotKnow("backup_retention.no_job", path=CONFIG)
-        seen = _ship.ask(ctx, USER, "plan", CONFIG)
+        if not CONFIG.is_file():
+            raise CannotKnow("backup_retention.no_job", path=str(CONFIG))
+        seen = _ship.ask(ctx, USER, "plan", str(CONFIG))
         if "failed" in seen:
             raise CannotKnow("backup_retention.plan_failed", phase=seen["failed"], why=str(seen["why"])[:300])
         return seen

@@ -8,17 +8,16 @@ Here: what is asked and what is seen. How a migration is watched: ``_pgbackup/re
 
 from __future__ import annotations
 
-import json
 import pathlib
 import shutil
 import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Check, Context, Json, Options
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import _caged, rehearsal_rules
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_host import CONFIG, read_config
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_migrations import FILES
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files
 
-CONFIG = pathlib.Path("/etc/golive/backup.json")
 #: The most memory that the copy may take, in MiB, and the room it needs: its own size, indexes built anew, and a table that a migration writes once more.
 MEMORY_MB = 1024
 ROOM, SPARE_BYTES = 2.5, 1 << 30
@@ -47,10 +46,10 @@ class MigrationRehearsal(Check):
     }
 
     def observe(self, ctx: Context) -> dict[str, Json]:
-        try:
-            directory = pathlib.Path(json.loads(CONFIG.read_text(encoding="utf-8"))["directory"])
-        except FileNotFoundError:
-            raise CannotKnow("migration_rehearsal.no_job", path=str(CONFIG)) from None
+        config = read_config()
+        if config is None:
+            raise CannotKnow("migration_rehearsal.no_job", path=str(CONFIG))
+        directory = pathlib.Path(config["directory"])
         names = files.listed(directory)
         if not names:
             raise CannotKnow("migration_rehearsal.no_backup", directory=str(directory))
