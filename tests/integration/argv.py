@@ -30,7 +30,6 @@ class Watch:
         self._thread = threading.Thread(target=self._run)
         self.found: dict[int, set[str]] = {}
         self.pids: dict[int, set[str]] = {}
-        self.scans = 0
 
     def __enter__(self) -> Watch:
         self._thread.start()
@@ -45,7 +44,6 @@ class Watch:
             for pid in os.listdir("/proc"):
                 if pid.isdigit():
                     self._look(pid)
-            self.scans += 1
 
     def _look(self, pid: str) -> None:
         with contextlib.suppress(OSError):

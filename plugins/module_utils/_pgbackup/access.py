@@ -14,8 +14,6 @@ from .programs import Failed
 
 Json = t.Any
 
-ROLE = "golive_backup"
-
 #: (is it so, what makes it so), in this order, in the database ``postgres``. pg_authid holds the hashes without which logins would not come back.
 CLUSTER: tuple[tuple[str, str], ...] = (
     ("select to_regrole('golive_backup') is not null", "create role golive_backup login bypassrls"),

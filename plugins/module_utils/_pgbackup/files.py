@@ -25,8 +25,6 @@ LOCK = "lock"
 #: ``20261124T130501Z-3fa9c1d2``: when its snapshot was taken (UTC), and a word that makes it the only one.
 ID = re.compile(r"^\d{8}T\d{6}Z-[0-9a-f]{8}$")
 
-CHUNK = 1 << 20
-
 
 def sha256(path: pathlib.Path) -> str:
     with path.open("rb") as stream:

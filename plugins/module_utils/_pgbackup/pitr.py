@@ -39,7 +39,8 @@ KINDS = ("full", "diff", "incr")
 #: (setting, what it must be); what is set to something else by somebody is not ours to change.
 ARCHIVE_TIMEOUT_S = 60
 
-STATUS_OK, STATUS_NO_STANZA, STATUS_NO_BACKUP = 0, (1, 3), 2
+#: What pgBackRest says of a stanza that is not there: its path, or its data.
+STATUS_NO_STANZA = (1, 3)
 
 
 def due(config: Config, backups: t.Sequence[t.Mapping[str, Json]], now: float) -> str:

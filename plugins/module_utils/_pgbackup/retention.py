@@ -241,14 +241,3 @@ def pgbackrest_settings(policy: Policy, repositories: int = 1) -> dict[str, str]
         settings[f"repo{number}-retention-full-type"] = "time"
         settings[f"repo{number}-retention-full"] = str(days)
     return settings
-
-
-def restic_arguments(policy: Policy) -> list[str]:
-    """Return the arguments of ``restic forget`` that mean the same; hours, which restic counts on the wall's clock, differ where a clock is put back."""
-    windows = (
-        ("hourly", f"{policy.hourly_hours}h"),
-        ("daily", f"{policy.daily_days}d"),
-        ("weekly", f"{policy.weekly_days}d"),
-        ("monthly", f"{policy.monthly_days}d"),
-    )
-    return [word for name, window in windows if int(window[:-1]) > 0 for word in (f"--keep-within-{name}", window)]

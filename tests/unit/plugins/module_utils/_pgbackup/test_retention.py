@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import pathlib
 import random
-import sys
 import typing as t
 import zoneinfo
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from restic_repository import Repository
 
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup.forecast import daily, forecast, slope
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup.retention import (
@@ -26,11 +25,7 @@ from ansible_collections.resto.golive.plugins.module_utils._pgbackup.retention i
     Policy,
     pgbackrest_settings,
     plan,
-    restic_arguments,
 )
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from restic_repository import Repository
 
 UTC = datetime.UTC
 NOW = datetime.datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -253,6 +248,17 @@ def moments(draw: st.DrawFn, zone: str) -> list[datetime.datetime]:
     utc = noon.astimezone(UTC)
     before = [*(utc - datetime.timedelta(minutes=minute) for minute in minutes), *((noon - datetime.timedelta(days=days)).astimezone(UTC) for days in edges)]
     return [at.astimezone(zoneinfo.ZoneInfo(zone)) for at in {utc, *before}]
+
+
+def restic_arguments(policy: Policy) -> list[str]:
+    """Return the arguments of ``restic forget`` that mean the same; hours, which restic counts on the wall's clock, differ where a clock is put back."""
+    windows = (
+        ("hourly", f"{policy.hourly_hours}h"),
+        ("daily", f"{policy.daily_days}d"),
+        ("weekly", f"{policy.weekly_days}d"),
+        ("monthly", f"{policy.monthly_days}d"),
+    )
+    return [word for name, window in windows if int(window[:-1]) > 0 for word in (f"--keep-within-{name}", window)]
 
 
 # restic's hours are the wall's, where a repeated hour is one to it and two to us: they are compared where there are none.

@@ -10,10 +10,10 @@ import pathlib
 import socket
 import ssl
 import subprocess
-import sys
 import typing as t
 
 import pytest
+import tls_servers as servers
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ansible_collections.resto.golive.plugins.module_utils import _tls
@@ -21,9 +21,6 @@ from ansible_collections.resto.golive.plugins.module_utils._check import STATUSE
 from ansible_collections.resto.golive.plugins.module_utils._checks.environment.tls_certificate import TlsCertificate
 from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
 from ansible_collections.resto.golive.plugins.module_utils._options import validated
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import tls_servers as servers
 
 DAY = 86400.0
 NOW = 1_800_000_000.0

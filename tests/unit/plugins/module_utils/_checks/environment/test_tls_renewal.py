@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import pathlib
-import sys
 import time
 import typing as t
 
 import pytest
+import tls_servers as servers
 
 from ansible_collections.resto.golive.plugins.module_utils import _systemd
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Completed, run_target, worst
@@ -19,9 +19,6 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.environment i
 from ansible_collections.resto.golive.plugins.module_utils._checks.environment.tls_renewal import TlsRenewal
 from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
 from ansible_collections.resto.golive.plugins.module_utils._options import validated
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import tls_servers as servers
 
 DIRECTORY = "https://ca.test/dir"
 HOOK = "#!/bin/sh\n# puts it to use\nsystemctl reload nginx\n"

@@ -9,19 +9,16 @@ import contextlib
 import os
 import pathlib
 import socket
-import sys
 import typing as t
 
 import pytest
+import tls_servers as servers
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Completed, run_target, worst
 from ansible_collections.resto.golive.plugins.module_utils._checks.environment.tls_renewal import LETS_ENCRYPT
 from ansible_collections.resto.golive.plugins.module_utils._checks.environment.tls_renewal_drill import TlsRenewalDrill
 from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
 from ansible_collections.resto.golive.plugins.module_utils._options import validated
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import tls_servers as servers
 
 DIRECTORY = "https://ca.test/dir"
 NAMES = ("shop.test", "api.shop.test")

@@ -10,13 +10,12 @@ import types
 import typing as t
 
 import pytest
+from backup_assertions import bad
 
 from ansible_collections.resto.golive.plugins.module_utils import _cron, _systemd
 from ansible_collections.resto.golive.plugins.module_utils._check import Context, worst
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_rules, drill_rules
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_cron import BackupCron
-
-from .assertions import bad
 
 Seen = dict[str, t.Any]
 NOW = datetime.datetime(2026, 11, 24, 13, 0, tzinfo=datetime.UTC)

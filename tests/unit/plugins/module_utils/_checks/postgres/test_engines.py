@@ -9,6 +9,7 @@ import json
 import typing as t
 
 import pytest
+from backup_assertions import bad
 
 from ansible_collections.resto.golive.plugins.module_utils._check import CannotKnow, Completed
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_host, backup_report, engine_rules
@@ -18,8 +19,6 @@ from ansible_collections.resto.golive.plugins.module_utils._context import RunCo
 from ansible_collections.resto.golive.plugins.module_utils._options import missing_options
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import pgbackrest, pitr
 from ansible_collections.resto.golive.plugins.plugin_utils import texts
-
-from .assertions import bad
 
 Seen = dict[str, t.Any]
 NOW = 1_800_000_000.0
