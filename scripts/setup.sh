@@ -23,8 +23,9 @@ venv() {
     if [[ ! -d $dir ]]; then
         "$python" -m venv "$dir"
     fi
+    # Python compiles what it imports; to compile all collections of Ansible at once takes longer than to install them.
     long "Installing $(basename "$requirements") into $dir with Python $("$dir/bin/python" -c 'import platform; print(platform.python_version())') (some minutes the first time)" \
-        "$dir/bin/python" -m pip install --progress-bar off -r "$requirements" "$@"
+        "$dir/bin/python" -m pip install --no-compile --progress-bar off -r "$requirements" "$@"
     printf '%s\n' "$wanted" >"$mark"
     say "$dir has $("$dir/bin/python" -m pip list 2>/dev/null | awk '$1 == "ansible-core" || $1 == "starlette" {print $1, $2}')"
 }
