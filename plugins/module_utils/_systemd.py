@@ -34,7 +34,7 @@ def show(ctx: Context, units: t.Sequence[str], properties: t.Sequence[str]) -> d
 def _properties(block: str) -> Unit:
     """Return the properties of one unit; a list comes as a line for each of its members, and stays as many lines."""
     found: Unit = {}
-    for name, _, value in (line.partition("=") for line in block.splitlines() if "=" in line):
+    for name, _equals, value in (line.partition("=") for line in block.splitlines() if "=" in line):
         found[name] = f"{found[name]}\n{value}" if name in found else value
     return found
 

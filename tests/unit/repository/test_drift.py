@@ -55,7 +55,7 @@ def documented_options(module: str) -> dict[str, dict[str, t.Any]]:
     said = yaml.safe_load(importlib.import_module(f"ansible_collections.resto.golive.plugins.modules.{module}").DOCUMENTATION)
     options = said.get("options", {})
     for fragment in said["extends_documentation_fragment"]:
-        name, _, section = fragment.removeprefix("resto.golive.").partition(".")
+        name, _dot, section = fragment.removeprefix("resto.golive.").partition(".")
         shared = importlib.import_module(f"ansible_collections.resto.golive.plugins.doc_fragments.{name}").ModuleDocFragment
         for option, text in yaml.safe_load(getattr(shared, section.upper() or "DOCUMENTATION"))["options"].items():
             options[option] = {**text, **options.get(option, {})}

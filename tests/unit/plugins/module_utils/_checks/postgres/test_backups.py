@@ -200,7 +200,7 @@ def test_the_crontab(line: str | None, cron: str, wanted: set[tuple[str, str]]) 
 def test_what_a_unit_starts_is_every_one_of_its_commands() -> None:
     started = [f"ExecStart={{ path={line.split()[0]} ; argv[]={line} ; ignore_errors=no ; pid=0 }}" for line in ("/bin/a --token x", "/bin/b")]
     block = "\n".join(["Id=a.service", *started])
-    ctx = t.cast("Context", types.SimpleNamespace(run=lambda argv, env: types.SimpleNamespace(stdout=block)))
+    ctx: Context = t.cast("t.Any", types.SimpleNamespace(run=lambda argv, env: types.SimpleNamespace(stdout=block)))
     unit = _systemd.show(ctx, ["a.service"], ["ExecStart"])["a.service"]
     assert _systemd.commands(unit) == ["/bin/a --token x", "/bin/b"]
     assert _systemd.programs(unit) == "/bin/a, /bin/b", "arguments may hold what nobody should read"
