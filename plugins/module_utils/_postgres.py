@@ -62,6 +62,10 @@ WORDS: tuple[tuple[str, str, str], ...] = (
     ("permission denied", "postgres.refused", "unreachable"),
     ("could not translate host name", "postgres.name_unknown", "unreachable"),
     ("failed to resolve host", "postgres.name_unknown", "unreachable"),
+    # The C library's own words, which are all that psycopg 3.2 repeats (Debian 13).
+    ("name or service not known", "postgres.name_unknown", "unreachable"),
+    ("temporary failure in name resolution", "postgres.name_unknown", "unreachable"),
+    ("no address associated with hostname", "postgres.name_unknown", "unreachable"),
     ("closed", "postgres.closed", "unreachable"),
 )
 
