@@ -32,6 +32,10 @@ CODES = {
 #: Options that need a newer version than some release of Debian or Ubuntu has (pgBackRest's release notes): what to say, not what decides.
 SINCE = {"repo-sftp": "2.46", "repo-block": "2.46"}
 
+#: A line of its log, with the lines that continue it. What it says of its configuration comes before it has read where to log: newer versions (2.55) then write
+#: to the standard output, before the answer.
+LOGGED = re.compile(r"^P\d{2,} +\w+: .*\n(?: {8,}.*\n)*", re.MULTILINE)
+
 #: Settings of a repository that may be told: no keys, no passwords.
 TOLD = ("type", "path", "host", "s3-bucket", "s3-endpoint", "azure-account", "azure-container", "gcs-bucket", "sftp-host", "cipher-type")
 
@@ -62,7 +66,7 @@ def said(config: Config, command: str, *arguments: str, last: t.Sequence[str] = 
     done = programs.ended("pgbackrest", [*argv(config, command, *arguments), *last], user=config.get("user"), cwd="/")
     if done.returncode:
         raise Refused(command, done.returncode, done.stderr or done.stdout)
-    return done.stdout, done.stderr
+    return LOGGED.sub("", done.stdout), done.stderr + "".join(LOGGED.findall(done.stdout))
 
 
 def _printable(text: str) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import typing as t
 
 import pytest
@@ -17,7 +18,7 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.back
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_backup import PostgresBackup
 from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
 from ansible_collections.resto.golive.plugins.module_utils._options import missing_options
-from ansible_collections.resto.golive.plugins.module_utils._pgbackup import pgbackrest, pitr
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import pgbackrest, pitr, programs
 from ansible_collections.resto.golive.plugins.plugin_utils import texts
 
 Seen = dict[str, t.Any]
@@ -262,6 +263,17 @@ def test_gaps_in_the_wal(have: list[str], wanted: list[str]) -> None:
 
 def test_segments_of_another_size_are_counted_right() -> None:
     assert pgbackrest.named("00000001", pgbackrest.number("000000010000000200000003", 1 << 26), 1 << 26) == "000000010000000200000003"
+
+
+WARNED = "P00   WARN: configuration file contains invalid option 'repo1-tomorrow'\n            HINT: look it up\n"
+
+
+@pytest.mark.parametrize(("out", "complaints"), [("", WARNED), (WARNED, "")], ids=["2.45", "2.55"])
+def test_it_complains_on_either_output_and_its_answer_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch, out: str, complaints: str) -> None:
+    answer = json.dumps([{"name": "golive", "status": {"code": 0, "message": "ok"}}])
+    monkeypatch.setattr(programs, "ended", lambda *_argv, **_more: subprocess.CompletedProcess([], 0, out + answer, complaints))
+    stanza, unknown = pgbackrest.info({"pgbackrest": {"config": "/c", "include": "/i", "stanza": "golive"}})
+    assert (stanza["status"]["message"], unknown) == ("ok", ["repo1-tomorrow"])
 
 
 def test_an_option_and_the_version_it_needs() -> None:
