@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.server
 import json
 import pathlib
+import socket
 import threading
 import typing as t
 
@@ -62,6 +63,13 @@ def config(server: Cluster, tmp_path: pathlib.Path, store: str) -> Config:
     return made
 
 
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newer versions of restic try again and again: no test waits for the end of that."""
+    monkeypatch.setattr(offsite, "LOOK_S", 3.0)
+
+
+@pytest.mark.usefixtures("soon")
 def test_a_backup_goes_to_s3_and_comes_back(config: Config, tmp_path: pathlib.Path) -> None:
     assert {oct(path.stat().st_mode & 0o777) for path in (tmp_path / "password", tmp_path / "environment")} == {"0o400"}
     assert offsite.begin(config)
@@ -77,6 +85,7 @@ def test_a_backup_goes_to_s3_and_comes_back(config: Config, tmp_path: pathlib.Pa
     assert KEYS["secret_key"] not in json.dumps([line, look.look(config)])
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_bucket_that_is_not_there(config: Config) -> None:
     config["offsite"]["repository"] = config["offsite"]["repository"].replace("shop-backups", "no-such-bucket")
     with pytest.raises(offsite.Refused) as caught:
@@ -84,6 +93,7 @@ def test_a_bucket_that_is_not_there(config: Config) -> None:
     assert caught.value.name == "no_repository"
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_server_that_is_not_there_is_not_taken_for_an_empty_one(config: Config) -> None:
     config["offsite"]["repository"] = "s3:http://127.0.0.1:9/shop-backups"
     with pytest.raises(offsite.Refused) as caught:
@@ -108,6 +118,7 @@ class _NoEntry(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@pytest.mark.usefixtures("soon")
 def test_keys_that_are_not_taken(config: Config) -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _NoEntry) as refusing:
         threading.Thread(target=refusing.serve_forever, daemon=True).start()
@@ -131,11 +142,13 @@ def by_tcp(config: Config, tmp_path: pathlib.Path) -> t.Iterator[Config]:
         server.sql("alter role golive_backup password 'made-up-role-password'")
         (server.data / "pg_hba.conf").write_text("local all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
         server.stop()
-        server.start("listen_addresses=127.0.0.1", "port=15433")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        server.start("listen_addresses=127.0.0.1", f"port={port}")
         passfile = tmp_path / "pgpass"
-        passfile.write_text("127.0.0.1:15433:*:golive_backup:made-up-role-password\n")
+        passfile.write_text(f"127.0.0.1:{port}:*:golive_backup:made-up-role-password\n")
         passfile.chmod(0o600)
-        yield {**config, "offsite": None, "connection": {"host": "127.0.0.1", "port": 15433, "user": "golive_backup", "passfile": str(passfile)}}
+        yield {**config, "offsite": None, "connection": {"host": "127.0.0.1", "port": port, "user": "golive_backup", "passfile": str(passfile)}}
 
 
 def test_a_server_that_is_reached_by_tcp_with_a_password_file(by_tcp: Config) -> None:

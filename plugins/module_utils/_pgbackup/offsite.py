@@ -18,6 +18,9 @@ Json = t.Any
 
 TAG = "golive"
 
+#: How long restic may take to say what is stored, in seconds. From 0.17 on it tries again for a quarter of an hour where a bucket or a server is not there.
+LOOK_S = 60.0
+
 #: What restic says, and what it means: (regular expression, name). In lower case; the first that fits is told.
 COMPLAINTS: tuple[tuple[str, str], ...] = (
     ("wrong password or no key found", "password_rotated"),
@@ -48,6 +51,7 @@ COMPLAINTS: tuple[tuple[str, str], ...] = (
     # Last: with an object store restic says this also of a server that is not there, and a second repository would be made.
     ("is there a repository at the following location", "no_repository"),
     ("unable to open config file", "no_repository"),
+    ("the specified bucket does not exist", "no_repository"),
 )
 
 
@@ -65,10 +69,10 @@ def command(config: t.Mapping[str, Json], *arguments: str) -> list[str]:
     return ["restic", "--repo", place["repository"], "--password-file", place["password_file"], *place.get("options", ()), *arguments]
 
 
-def restic(config: t.Mapping[str, Json], *arguments: str, cwd: str | None = None, user: str | None = None) -> str:
+def restic(config: t.Mapping[str, Json], *arguments: str, cwd: str | None = None, user: str | None = None, within_s: float | None = None) -> str:
     """Run restic on the configured repository and return what it said. Raises :class:`Refused`."""
     try:
-        return programs.run("offsite", command(config, *arguments), env=_extra(config["offsite"]), cwd=cwd, user=user)
+        return programs.run("offsite", command(config, *arguments), env=_extra(config["offsite"]), cwd=cwd, user=user, within_s=within_s)
     except Failed as problem:
         raise Refused(str(problem), problem.said) from None
 
@@ -85,7 +89,7 @@ def _extra(place: t.Mapping[str, Json]) -> dict[str, str]:
 def begin(config: t.Mapping[str, Json]) -> bool:
     """Make the repository where there is none. Return whether it was made."""
     try:
-        restic(config, "cat", "config", "--quiet")
+        restic(config, "cat", "config", "--quiet", within_s=LOOK_S)
     except Refused as problem:
         if problem.name != "no_repository":
             raise
@@ -108,7 +112,7 @@ def send(config: t.Mapping[str, Json], name: str, made: t.Mapping[str, Json]) ->
 
 def stored(config: t.Mapping[str, Json], user: str | None = None) -> list[dict[str, Json]]:
     """Return what the repository holds of this host, newest first, each as ``{snapshot, id, system_identifier, at}``."""
-    said = restic(config, "snapshots", "--json", "--no-lock", f"--host={config['name']}", f"--tag={TAG}", user=user)
+    said = restic(config, "snapshots", "--json", "--no-lock", f"--host={config['name']}", f"--tag={TAG}", user=user, within_s=LOOK_S)
     found = []
     for snapshot in json.loads(said) or ():
         tags = dict(tag.split(":", 1) for tag in snapshot.get("tags") or () if ":" in tag)

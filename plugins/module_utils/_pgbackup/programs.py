@@ -32,10 +32,17 @@ def last_words(text: str, limit: int = 400) -> str:
 
 
 def run(
-    phase: str, argv: t.Sequence[str | pathlib.Path], *, env: t.Mapping[str, str] | None = None, user: str | None = None, cwd: str | None = None, ok: int = 0
+    phase: str,
+    argv: t.Sequence[str | pathlib.Path],
+    *,
+    env: t.Mapping[str, str] | None = None,
+    user: str | None = None,
+    cwd: str | None = None,
+    ok: int = 0,
+    within_s: float | None = None,
 ) -> str:
     """Run one program to its end and return what it said. Raises :class:`Failed` unless it ended with *ok*."""
-    done = ended(phase, argv, env=env, user=user, cwd=cwd)
+    done = ended(phase, argv, env=env, user=user, cwd=cwd, within_s=within_s)
     if done.returncode != ok:
         said = done.stderr or done.stdout
         raise Failed(phase, f"{os.path.basename(str(argv[0]))} ended with {done.returncode}: {last_words(said)}", said)
@@ -43,14 +50,23 @@ def run(
 
 
 def ended(
-    phase: str, argv: t.Sequence[str | pathlib.Path], *, env: t.Mapping[str, str] | None = None, user: str | None = None, cwd: str | None = None
+    phase: str,
+    argv: t.Sequence[str | pathlib.Path],
+    *,
+    env: t.Mapping[str, str] | None = None,
+    user: str | None = None,
+    cwd: str | None = None,
+    within_s: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run one program to its end, however that is. Raises :class:`Failed` where it cannot be started."""
+    """Run one program to its end, however that is. Raises :class:`Failed` where it cannot be started, and with what it said so far where it takes too long."""
     words = [str(word) for word in argv]
     try:
-        return subprocess.run(words, check=False, capture_output=True, text=True, errors="replace", env=environment(env), user=user, cwd=cwd)
+        return subprocess.run(words, check=False, capture_output=True, text=True, errors="replace", env=environment(env), user=user, cwd=cwd, timeout=within_s)
     except OSError as problem:
         raise Failed(phase, f"{words[0]}: {problem.strerror}") from None
+    except subprocess.TimeoutExpired as late:
+        so_far = (late.stderr or b"").decode(errors="replace")  # bytes, whatever was asked for
+        raise Failed(phase, f"{os.path.basename(words[0])} did not end within {within_s:g} s: {last_words(so_far)}", so_far) from None
 
 
 def environment(more: t.Mapping[str, str] | None = None) -> dict[str, str]:

@@ -1,12 +1,16 @@
 # Copyright: (c) 2026, the resto.golive authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What restic's complaints mean: its own words (0.14), of repositories that were broken in each way."""
+"""What restic's complaints mean: its own words (0.14, 0.18), of repositories that were broken in each way."""
 
 from __future__ import annotations
 
+import pathlib
+import typing as t
+
 import pytest
 
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import offsite
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup.offsite import Refused
 
 TAIL = "ignoring error for /dump/3.dat.gz: UtimesNano: no such file or directory\nFatal: There were 4 errors\n"
@@ -24,9 +28,26 @@ TAIL = "ignoring error for /dump/3.dat.gz: UtimesNano: no such file or directory
         ("Fatal: load <index/ad6cf7cdbc>: invalid data returned", "damaged"),
         ('loading tree for snapshot "7f" failed: id 4e2b910d not found in repository', "damaged"),
         (f"Load(<data/4ef9b8e8cc>, 316, 0) returned error, retrying after 1s: connection lost\nReadFull: unexpected EOF\n{TAIL}", "unreachable"),
+        ("Stat(<config/>) returned error, retrying after 729.96ms: Stat: The specified bucket does not exist", "no_repository"),
         ("Fatal: something that nobody has seen yet", "other"),
         (TAIL, "other"),
     ],
 )
 def test_a_complaint_has_its_name_wherever_it_stands(said: str, name: str) -> None:
     assert Refused("the last words of it", said).name == name
+
+
+@pytest.mark.parametrize("ask", [offsite.begin, offsite.stored])
+def test_who_tries_for_ever_is_told_by_what_it_complained_of_so_far(
+    ask: t.Callable[[t.Any], t.Any], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """restic 0.18 tries for a quarter of an hour, where 0.14 gave up."""
+    restic = tmp_path / "restic"
+    complaint = 'Stat(<config/>) returned error, retrying after 1s: Get "http://127.0.0.1:9/": dial tcp: connect: connection refused'
+    restic.write_text(f"#!/bin/sh\necho '{complaint}' >&2\nexec sleep 60\n")
+    restic.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(offsite, "LOOK_S", 0.5)
+    with pytest.raises(Refused, match=r"restic did not end within 0\.5 s: Stat") as caught:
+        ask({"name": "db1", "offsite": {"repository": "s3:http://127.0.0.1:9/x", "password_file": "/nowhere"}})
+    assert caught.value.name == "unreachable"
