@@ -18,13 +18,22 @@ import typing as t
 
 import psycopg
 
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import programs
+
 
 def binaries() -> pathlib.Path:
-    """Return the directory of the newest server that this machine has."""
-    found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    """Return the directory of the server whose major version ``GOLIVE_POSTGRES`` names; else of the newest that this machine has."""
+    wanted = os.environ.get("GOLIVE_POSTGRES", "*")
+    found = sorted(pathlib.Path("/usr/lib/postgresql").glob(f"{wanted}/bin/initdb"), key=lambda path: int(path.parts[-3]))
     program = found[-1] if found else pathlib.Path(shutil.which("initdb") or "")
+    assert found or wanted == "*", f"PostgreSQL {wanted} is missing"
     assert program.is_file(), "PostgreSQL is missing: scripts/packages.sh dev"
     return program.parent
+
+
+def version() -> int:
+    """Return that server's version as it counts them: 150018 is 15.18."""
+    return programs.version(binaries() / "postgres")
 
 
 #: PostgreSQL refuses to run as root; Debian's package brings this user.
@@ -40,6 +49,9 @@ class Cluster:
         self.sockets = home / "s"
         self.run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--data-checksums", *arguments)
         self.start()
+        if seen := os.environ.get("GOLIVE_POSTGRES_SEEN"):
+            with open(seen, "a", encoding="utf-8") as listed:
+                listed.write(f"{self.value('show server_version')}\n")
 
     @property
     def options(self) -> dict[str, t.Any]:

@@ -17,7 +17,7 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.postgres impo
 from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, files, job, walls
 
-from .postgres_server import USER, Cluster, cluster, make_shop, plan
+from .postgres_server import USER, Cluster, cluster, make_shop, plan, version
 
 Result = dict[str, t.Any]
 OPTIONS = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {"orders": "select count(*) from orders"}}
@@ -102,13 +102,13 @@ def test_what_a_cage_does_not_hold_is_not_claimed(fetched: pathlib.Path, monkeyp
 
 
 def test_a_member_cut_short(fetched: pathlib.Path) -> None:
-    member = max((fetched / "backup" / "dump").glob("*.dat.gz"), key=lambda path: path.stat().st_size)
+    member = max((fetched / "backup" / "dump").glob("*.dat.*"), key=lambda path: path.stat().st_size)
     member.write_bytes(member.read_bytes()[:-20])
     assert told(rehearse(fetched)) == {("member_truncated", f"dump/{member.name}")}
 
 
 def test_a_member_deleted(fetched: pathlib.Path) -> None:
-    member = next((fetched / "backup" / "dump").glob("*.dat.gz"))
+    member = next((fetched / "backup" / "dump").glob("*.dat.*"))
     member.unlink()
     assert told(rehearse(fetched)) == {("member_missing", f"dump/{member.name}")}
 
@@ -181,7 +181,7 @@ def test_an_extension_that_this_host_does_not_have(fetched: pathlib.Path) -> Non
 
 def test_the_live_cluster_itself_is_refused(fetched: pathlib.Path) -> None:
     copy = cage.Copy({"home": str(fetched / "work"), "backup": str(fetched / "backup"), "user": USER, "jobs": 1, "settings": "tuned", "memory_mb": 512})
-    copy.sockets = fetched.parent / "s"
+    copy.made, copy.sockets = files.read_manifest(copy.backup), fetched.parent / "s"
     with pytest.raises(cage.Failed, match="another server answers"):
         copy._connect("postgres")
 
@@ -236,7 +236,7 @@ def test_two_drills_at_once(tmp_path: pathlib.Path) -> None:
     assert caught.value.code == "postgres.drill_running"
 
 
-MANIFEST = {"server_version": 150018, "restored_bytes": 10 << 30, "archive_bytes": 1 << 30, "system_identifier": "1", "at": "2026-11-24T13:00:00+00:00"}
+MANIFEST = {"server_version": version(), "restored_bytes": 10 << 30, "archive_bytes": 1 << 30, "system_identifier": "1", "at": "2026-11-24T13:00:00+00:00"}
 NEWEST = {"id": "20261124T130000Z-00000000", "snapshot": "x", "system_identifier": "1"}
 KNOWN = {"running_s": None, "newest": NEWEST, "manifest": MANIFEST, "local_system": "1"}
 

@@ -54,6 +54,9 @@ TUNED = {
     "wal_buffers": "64MB",
 }
 
+#: What only newer servers know: (first version, setting, value). No trigger of the shop's runs on a copy.
+SINCE = ((170000, "event_triggers", "off"),)
+
 #: Less than this in /dev/shm, and a parallel index build dies of it: containers often have 64 MB.
 SHM_LEAST = 512 << 20
 
@@ -136,6 +139,9 @@ class Copy:
     def _at(self) -> list[str]:
         return ["--host", str(self.sockets), "--port", "5432", "--username", "postgres"]
 
+    def _options(self) -> str:
+        return programs.session(int(self.made["server_version"]))
+
     def _program(self, name: str) -> str:
         if name not in self._bin:
             self._bin[name] = programs.postgres(name, self.made["server_version"] // 10000)
@@ -143,7 +149,7 @@ class Copy:
 
     def _step(self, phase: str, program: str, *arguments: str) -> str:
         clock = time.monotonic()
-        said = programs.run(phase, [self._program(program), *arguments], user=self.user, cwd=str(self.home))
+        said = programs.run(phase, [self._program(program), *arguments], env={"PGOPTIONS": self._options()}, user=self.user, cwd=str(self.home))
         self.steps.append({"phase": phase, "argv": [program, *arguments], "seconds": round(time.monotonic() - clock, 2)})
         return said
 
@@ -176,8 +182,7 @@ class Copy:
         if self.plan["settings"] == "tuned":
             memory_mb = int(self.plan["memory_mb"])
             given |= {**TUNED, "maintenance_work_mem": f"{min(512, max(16, memory_mb // 8))}MB", "shared_buffers": f"{max(16, memory_mb // 8)}MB"}
-        if self.made["server_version"] >= 170000:
-            given["event_triggers"] = "off"
+        given |= {name: value for since, name, value in SINCE if self.made["server_version"] >= since}
         if shutil.disk_usage("/dev/shm").free < SHM_LEAST:  # noqa: S108 -- PostgreSQL's own place for shared memory
             given["max_parallel_maintenance_workers"] = "0"
         return given
@@ -220,7 +225,7 @@ class Copy:
     def _connect(self, database: str) -> psycopg.Connection[t.Any]:
         """Return a session with the copy, and with nothing else: name, data directory and socket must all be ours."""
         session = psycopg.connect(
-            host=str(self.sockets), port=5432, user="postgres", dbname=database, autocommit=True, application_name="golive-drill", options=programs.SESSION
+            host=str(self.sockets), port=5432, user="postgres", dbname=database, autocommit=True, application_name="golive-drill", options=self._options()
         )
         who = manifest.row(session, "select current_setting('cluster_name') as name, current_setting('data_directory') as data")
         if (who["name"], who["data"]) != ("golive-drill", str(self.data)):

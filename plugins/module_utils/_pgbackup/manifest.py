@@ -37,6 +37,9 @@ PINNED = (
     ("jit", "off"),
 )
 
+#: The same, where the server is of this version or newer: (first version, name, value).
+PINNED_SINCE = ((170000, "transaction_timeout", "0"),)
+
 #: Tables whose rows pg_dump writes out: not those of an extension, which CREATE EXTENSION brings.
 TABLES = """
 select n.nspname as schema, c.relname as name, pg_table_size(c.oid) as bytes, c.relrowsecurity as row_security
@@ -89,7 +92,8 @@ ROLES = "select rolname as name from pg_roles where rolname not like 'pg\\_%' or
 
 def pin(connection: Connection) -> None:
     """Make the session write values as every other session of ours does."""
-    for name, value in PINNED:
+    newer = ((name, value) for since, name, value in PINNED_SINCE if connection.info.server_version >= since)
+    for name, value in (*PINNED, *newer):
         connection.execute("select set_config(%s, %s, false)", (name, value))
 
 
@@ -205,7 +209,7 @@ def differences(wanted: t.Mapping[str, Json], found: t.Mapping[str, Json]) -> li
     for name, answer in wanted["invariants"].items():
         if found["invariants"].get(name) != answer:
             tell("invariant_differs", name, answer, found["invariants"].get(name))
-    for key in ("encoding", "collate", "ctype"):
-        if wanted["database"][key] != found["database"][key]:
-            tell("locale_differs", key, wanted["database"][key], found["database"][key])
+    for key in ("encoding", "collate", "ctype", "provider", "icu_locale"):
+        if wanted["database"].get(key) != found["database"].get(key):
+            tell("locale_differs", key, wanted["database"].get(key), found["database"].get(key))
     return told

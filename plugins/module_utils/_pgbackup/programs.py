@@ -15,6 +15,9 @@ import typing as t
 #: Given with every session of ours: where nothing is given, libpq takes PGOPTIONS of whoever calls.
 SESSION = "-c statement_timeout=0"
 
+#: With a server of this version or newer, that too: (first version, option).
+SESSION_SINCE = ((170000, "-c transaction_timeout=0"),)
+
 
 class Failed(Exception):
     """A step did not work. ``phase`` says which, ``str()`` says why in the program's own last words; ``said`` is all that it complained about."""
@@ -73,6 +76,11 @@ def environment(more: t.Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the child's environment: nothing of a PG* variable that the caller happens to have may choose another server."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return {**own, "LC_ALL": "C.UTF-8", **(more or {})}
+
+
+def session(server: int) -> str:
+    """Return the options of a session with a server of that version: what its roles and databases have set must not end a drill."""
+    return " ".join([SESSION, *(option for since, option in SESSION_SINCE if server >= since)])
 
 
 def postgres(program: str, major: int) -> pathlib.Path:
