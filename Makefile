@@ -1,7 +1,7 @@
 # Two are enough to begin: make demo, make test.
 .DEFAULT_GOAL := help
 
-.PHONY: help setup setup-dev demo lab lab-destroy test lint units comanda sanity artefact servers molecule oldest integration defects soak bench clean
+.PHONY: help setup setup-dev demo lab lab-destroy test lint units comanda sanity artefact servers seventeen molecule oldest integration defects soak bench clean
 
 help:  ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ lab: setup  ## Build the lab: a whole staging on this machine
 lab-destroy:  ## Take the lab away
 	@scripts/lab.sh down
 
-lint units comanda sanity artefact servers molecule oldest integration: setup-dev
+lint units comanda sanity artefact servers seventeen molecule oldest integration: setup-dev
 	@scripts/test.sh $@
 
 lint:  ## ruff, mypy, yamllint, ansible-lint, shellcheck, gitleaks
@@ -33,6 +33,7 @@ comanda:  ## The reference system's own tests
 sanity:  ## ansible-test sanity
 artefact:  ## Build the collection and look at what is in it
 servers:  ## Tests against real servers on loopback, no lab
+seventeen:  ## PostgreSQL's tests on Debian 13, with PostgreSQL 17
 molecule:  ## The lab: made, checked, mended, mended again, and a second opinion
 oldest:  ## One audit of the lab by the oldest ansible-core
 integration:  ## The second opinion alone, on a lab that runs

@@ -11,6 +11,8 @@ declare -A NEEDS=(
 if [[ ${1:-run} == dev ]]; then
     # postgresql: the newest server of the release, for clusters that tests start. redis-tools carries the server's program under another name and, unlike redis-server, starts no service.
     NEEDS+=([chromium]=chromium [redis-check-rdb]=redis-tools [/usr/share/postgresql-common/pg_wrapper]=postgresql [restic]=restic [pgbackrest]=pgbackrest)
+    # What debootstrap knows Debian 13 by, also on Ubuntu.
+    NEEDS+=([/usr/share/keyrings/debian-archive-keyring.gpg]=debian-archive-keyring)
     # The second opinion on limits; tests start one of their own on loopback.
     NEEDS+=([nginx]=nginx-light)
 fi

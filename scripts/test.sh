@@ -67,6 +67,9 @@ defects() { stage "defects" python tests/defects/run.py; }
 # What needs real servers but no lab: each file starts its own.
 servers() { stage "servers" python -m pytest -q -n 2 --dist loadfile -m "not lab" tests/integration; }
 
+# PostgreSQL's once more, on Debian 13 with PostgreSQL 17.
+seventeen() { stage "seventeen" scripts/seventeen.sh; }
+
 integration() { stage "integration" python -m pytest -q tests/integration; }
 
 # Two lanes of this same script side by side: what needs the lab waits for it most of the time; the rest computes, and gives way. The first that fails
@@ -99,7 +102,7 @@ started=$SECONDS
 if (($#)); then
     for name in "$@"; do
         case $name in
-            lint | units | comanda | sanity | artefact | servers | molecule | oldest | defects | integration) "$name" ;;
+            lint | units | comanda | sanity | artefact | servers | seventeen | molecule | oldest | defects | integration) "$name" ;;
             *) die "no stage named $name" ;;
         esac
     done

@@ -240,7 +240,7 @@ def test_a_table_that_the_role_may_not_read(server: Cluster, near: Config) -> No
 @pytest.mark.parametrize("damage", ["member_missing", "member_truncated", "member_changed", "member_extra"])
 def test_damage_to_a_file(near: Config, damage: str) -> None:
     folder = folder_of(near, job.back_up(near))
-    member = max((folder / "dump").glob("*.dat.gz"), key=lambda path: path.stat().st_size)
+    member = max((folder / "dump").glob("*.dat.*"), key=lambda path: path.stat().st_size)
     raw = member.read_bytes()
     if damage == "member_missing":
         member.unlink()
@@ -249,7 +249,7 @@ def test_damage_to_a_file(near: Config, damage: str) -> None:
     elif damage == "member_changed":
         member.write_bytes(raw[:40] + bytes([raw[40] ^ 1]) + raw[41:])
     else:
-        (folder / "dump" / "9999.dat.gz").write_bytes(b"")
+        (folder / "dump" / "9999.dat").write_bytes(b"")
     assert [one["code"] for one in look.look(near)["newest"]["damage"]] == [damage]
 
 
