@@ -18,7 +18,7 @@ description:
   - That somebody would be told tomorrow is proven by M(resto.golive.postgres_alerts) and M(resto.golive.postgres_lock_drill).
 requirements:
   - psycopg >= 3.1 (Debian package C(python3-psycopg))
-  - PostgreSQL 13 or later
+  - PostgreSQL 15 or 17 (other versions were not tried)
 extends_documentation_fragment:
   - resto.golive.check
   - resto.golive.postgres

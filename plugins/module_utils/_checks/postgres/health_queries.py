@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the resto.golive authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What ``postgres_health`` asks the server: plain SELECTs on catalogues and statistics, for PostgreSQL 13 to 18. Only that check comes in.
+"""What ``postgres_health`` asks the server: plain SELECTs on catalogues and statistics, tried on PostgreSQL 15 and 17. Only that check comes in.
 
 None reads a table of the user's, and none can take long: the largest scans the catalogue once.
 """
