@@ -23,6 +23,7 @@ description:
     last backup it waits for a word.
 extends_documentation_fragment:
   - resto.golive.check
+  - resto.golive.postgres.backups
 author:
   - Resto Golive (@resto-golive)
 options:
@@ -42,7 +43,8 @@ options:
   engine:
     description:
       - What makes the backups. Variable C(postgres_backups_engine).
-      - With V(pgbackrest), its own settings must keep at least as much; with V(external) and V(managed) nothing can be known from here.
+      - With V(pgbackrest), its own settings must keep at least as much.
+      - With V(external) and V(managed), the copies that O(report) lists are held against the policy. A list that does not reach back far enough is no proof.
     type: str
     choices: [dump, pgbackrest, external, managed]
     default: dump

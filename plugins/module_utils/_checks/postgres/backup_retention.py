@@ -9,13 +9,15 @@ Here: what is asked and what is seen. How copies are chosen: ``_pgbackup/retenti
 from __future__ import annotations
 
 import configparser
+import time
 import typing as t
 import zoneinfo
 
 from ansible_collections.resto.golive.plugins.module_utils import _ship
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Check, Context, Json, Options
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import retention_rules
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_report, retention_rules
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_host import CONFIG, USER
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_report import REPORT
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup.retention import pgbackrest_settings
 
 #: As the role sets it up.
@@ -41,6 +43,7 @@ class BackupRetention(Check):
             "variable": "postgres_backups_engine",
             "example": "postgres_backups_engine: dump",
         },
+        "report": {**REPORT, "variable": "postgres_backups_report"},
     }
 
     def observe(self, ctx: Context) -> dict[str, Json]:
@@ -48,7 +51,7 @@ class BackupRetention(Check):
         if ctx.options["engine"] == "pgbackrest":
             return {"pgbackrest": _pgbackrest()}
         if ctx.options["engine"] != "dump":
-            raise CannotKnow("backup_retention.engine_unseen", engine=ctx.options["engine"])
+            return {"now": time.time(), "reported": backup_report.read(ctx, ctx.options["report"])}
         if not CONFIG.is_file():
             raise CannotKnow("backup_retention.no_job", path=str(CONFIG))
         seen = _ship.ask(ctx, USER, "plan", str(CONFIG))
@@ -57,6 +60,8 @@ class BackupRetention(Check):
         return seen
 
     def judge(self, seen: dict[str, Json], options: Options) -> list[Assertion]:
+        if "reported" in seen:
+            return retention_rules.judge_reported(seen, options)
         if "pgbackrest" in seen:
             repositories = len({name.partition("-")[0] for name in seen["pgbackrest"] if name.startswith("repo")}) or 1
             return retention_rules.judge_pgbackrest(seen["pgbackrest"], pgbackrest_settings(retention_rules.declared(options), repositories), options)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime
 import typing as t
 import zoneinfo
@@ -19,6 +20,9 @@ LATE_H = 26
 
 #: Every day, every week and every month that a window holds as a whole must have its copy. One missed day is a warning; it is past in a week.
 WEEK_DAYS, MONTH_DAYS = 7, 30
+
+#: Clocks of two machines may differ by this; what is dated later is dated in the future.
+SKEW_S = 120
 
 
 def declared(options: Options) -> Policy:
@@ -104,6 +108,13 @@ def _covered(seen: Seen, options: Options) -> t.Iterator[Assertion]:
         yield _say("fail", "no_copy", "plan", "at least one good copy", 0)
         return
     lived = (_at(seen["now"]) - _at(seen["first"])).total_seconds() / 86400
+    yield from _windows(good, lived, policy, "plan")
+    if lived < policy.span_days:
+        yield _say("pass", "policy_young", "policy", f"{policy.span_days} days of backups", round(lived, 1), lived=round(lived, 1), days=policy.span_days)
+
+
+def _windows(good: t.Sequence[datetime.datetime], lived: float, policy: Policy, source: str) -> t.Iterator[Assertion]:
+    """Hold the moments of the *good* copies, local ones, against each window of the *policy*, as far as the *lived* days reach into it."""
     newest = max(good)
     for name, days, period, bucket in (
         ("daily", policy.daily_days, 1, lambda at: at.date()),
@@ -114,9 +125,7 @@ def _covered(seen: Seen, options: Options) -> t.Iterator[Assertion]:
         wanted = max(1, int(min(lived, days)) // period)
         status = "pass" if have >= wanted else "warn" if name == "daily" and have == wanted - 1 else "fail"
         code = "covered" if have >= wanted else "gaps"
-        yield _say(status, code, "plan", wanted, have, kind=name, have=have, wanted=wanted, days=days)
-    if lived < policy.span_days:
-        yield _say("pass", "policy_young", "policy", f"{policy.span_days} days of backups", round(lived, 1), lived=round(lived, 1), days=policy.span_days)
+        yield _say(status, code, source, wanted, have, kind=name, have=have, wanted=wanted, days=days)
 
 
 def _room(seen: Seen, options: Options) -> t.Iterator[Assertion]:
@@ -138,3 +147,32 @@ def judge_pgbackrest(settings: t.Mapping[str, str], wanted: t.Mapping[str, str],
         code = "setting_keeps" if good else "setting_short"
         found.append(_say("pass" if good else "fail", code, "pgbackrest.conf", value, have, name=name, have=have or "-", wanted=value))
     return sorted(found, key=lambda assertion: assertion.status != "fail")
+
+
+def judge_reported(seen: Seen, options: Options) -> list[Assertion]:
+    """Hold somebody else's copies against the policy. Nobody shows us their rules: only old copies prove that they keep them."""
+    policy, zone, source = declared(options), zoneinfo.ZoneInfo(options["zone"]), "postgres_backups_report"
+    later = [one["id"] for one in seen["reported"] if one["at"] > seen["now"] + SKEW_S]
+    there = [one["at"] for one in seen["reported"] if one["id"] not in later]
+    found = [_say("fail", "copies_future", source, [], later[:5], count=len(later), names=", ".join(later[:5]))] if later else []
+    if not there:
+        return [*found, _say("fail", "no_copy", source, "at least one good copy", 0)]
+    moments = [datetime.datetime.fromtimestamp(at, zone) for at in there]
+    span, lived, wanted = policy.span_days, (seen["now"] - min(there)) / 86400, _reach(max(moments), policy)
+    found += _windows(moments, lived, policy, source)
+    params: dict[str, Json] = {"lived": round(lived, 1), "days": span}
+    longer = lived > span + MONTH_DAYS + 1
+    status, code = ("error", "reported_young") if min(moments).date() > wanted else ("warn", "reported_longer") if longer else ("pass", "reported_reaches")
+    found.append(_say(status, code, source, f"a copy of {wanted} or before", str(min(moments).date()), **params))
+    return sorted(found, key=lambda assertion: ("fail", "error", "warn", "pass").index(assertion.status))
+
+
+def _reach(newest: datetime.datetime, policy: Policy) -> datetime.date:
+    """Return the day by which the oldest copy must have been made: the last one of the day, week or month that the longest window begins in.
+
+    A day later than the window does, because the copy of that day may be some seconds older than the window.
+    """
+    spans = (policy.daily_days, policy.weekly_days, policy.monthly_days)
+    day, week, month = ((newest - datetime.timedelta(days=span - 1)).date() for span in spans)
+    ends = (day, week + datetime.timedelta(days=WEEK_DAYS - week.isoweekday()), month.replace(day=calendar.monthrange(month.year, month.month)[1]))
+    return min(end for span, end in zip(spans, ends, strict=True) if span)

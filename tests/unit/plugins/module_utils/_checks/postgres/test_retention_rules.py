@@ -15,7 +15,7 @@ import yaml
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, worst
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_retention import BackupRetention
-from ansible_collections.resto.golive.plugins.module_utils._options import validated
+from ansible_collections.resto.golive.plugins.module_utils._options import missing_options, validated
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import forecast, retention
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup.retention import Backup, Policy
 
@@ -130,3 +130,45 @@ def test_what_the_last_run_left_over_is_told_and_what_came_since_is_not() -> Non
 )
 def test_pgbackrest_must_keep_at_least_the_policy(settings: dict[str, str], status: str) -> None:
     assert told({"pgbackrest": settings})[0] == status
+
+
+def reported(*ago: float) -> dict[str, t.Any]:
+    return {"now": NOW.timestamp(), "reported": [{"id": f"{one:g}d", "at": (NOW - datetime.timedelta(days=one)).timestamp()} for one in ago]}
+
+
+def by_policy(backups: list[Backup]) -> dict[str, t.Any]:
+    return reported(*((NOW - one.time).total_seconds() / 86400 for one in backups))
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "bad"),
+    [
+        (by_policy(a_year()), "pass", set()),
+        (reported(*range(91)), "pass", set()),
+        (reported(*range(60)), "error", {"reported_young"}),  # a provider that keeps 60 days
+        (reported(0, 1, 2), "error", {"reported_young"}),
+        (reported(*(day for day in range(91) if day not in (2, 3))), "fail", {"gaps"}),
+        (reported(*(day for day in range(91) if day != 2)), "warn", {"gaps"}),
+        (reported(*range(8), 121), "fail", {"gaps"}),
+        (reported(*range(122)), "pass", set()),
+        (reported(*range(123)), "warn", {"reported_longer"}),
+        (reported(*range(91), -1), "fail", {"copies_future"}),
+        (reported(-1), "fail", {"copies_future", "no_copy"}),
+        (reported(), "fail", {"no_copy"}),
+    ],
+)
+def test_somebody_elses_copies_prove_the_policy_or_do_not(what: dict[str, t.Any], status: str, bad: set[str]) -> None:
+    assert told(what, engine="managed") == (status, bad)
+
+
+@pytest.mark.parametrize("start", range(0, 40, 3))
+@pytest.mark.parametrize("policy", [Policy(), Policy(7, 30, 0), Policy(7, 0, 0), Policy(2, 14, 61)])
+def test_whoever_keeps_the_policy_is_never_told_to_keep_less(start: int, policy: Policy) -> None:
+    kept = retention.plan(days(*(start + number for number in range(400))), policy, NOW, system="1").kept()
+    options = {"days": [policy.daily_days, policy.weekly_days, policy.monthly_days]}
+    assert "reported_young" not in told(by_policy(kept), **options)[1]
+
+
+def test_a_list_is_needed_where_somebody_else_keeps_the_copies() -> None:
+    assert missing_options(BackupRetention, {"engine": "managed"}) == ["report"]
+    assert missing_options(BackupRetention, {}) == []
