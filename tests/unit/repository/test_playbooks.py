@@ -28,3 +28,27 @@ def test_a_play_says_its_strategy(play: dict[str, t.Any]) -> None:
 @pytest.mark.parametrize("play", PLAYS)
 def test_one_host_that_fails_does_not_end_a_play_of_many(play: dict[str, t.Any]) -> None:
     assert play["hosts"] == "localhost" or play["any_errors_fatal"] is False
+
+
+FIXES = [
+    block
+    for play in yaml.safe_load((PLAYBOOKS / "remediate.yml").read_text(encoding="utf-8"))
+    for block in play["tasks"]
+    if block["name"].startswith("Postgres")
+]
+
+
+@pytest.mark.parametrize("block", FIXES, ids=lambda block: block["name"])
+def test_a_part_that_fails_is_the_failure_of_its_own_item_alone(block: dict[str, t.Any]) -> None:
+    (record,) = block["rescue"]
+    assert record["resto.golive.evidence"]["items"] == [block["name"].lower()]
+    mended = block["block"][0]["ansible.builtin.include_role"]
+    (part,) = yaml.safe_load((PLAYBOOKS.parent / "roles" / "postgres" / "tasks" / mended["tasks_from"]).read_text(encoding="utf-8"))
+    assert block["name"].lower() in part["tags"]
+    assert block["tags"] == part["tags"]
+
+
+def test_every_part_of_the_postgres_role_has_its_block() -> None:
+    whole = yaml.safe_load((PLAYBOOKS.parent / "roles" / "postgres" / "tasks" / "main.yml").read_text(encoding="utf-8"))
+    parts = {task["ansible.builtin.include_tasks"]["file"] for task in whole}
+    assert {block["block"][0]["ansible.builtin.include_role"]["tasks_from"] for block in FIXES} == parts
