@@ -22,7 +22,9 @@ from golive_pgbackup import files, offsite
 CONFIG = json.loads(pathlib.Path("/etc/golive/backup.json").read_text(encoding="utf-8"))
 DIRECTORY = pathlib.Path(CONFIG["directory"])
 SAVED = pathlib.Path("/var/lib/golive_backup/spoilt")
+ASIDE = pathlib.Path("/var/lib/golive_backup/aside")
 WRONG = "dddddddd"
+OLD = "eeeeeeee"
 
 Body = dict[str, t.Any]
 
@@ -70,6 +72,24 @@ def shrink() -> None:
     path.write_text("\n".join([*lines[:-1], *map(json.dumps, earlier), lines[-1]]) + "\n", encoding="utf-8")
 
 
+def age() -> None:
+    """Have the newest backup here be two days old, as after a weekend in which the job made none."""
+    at = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=2)
+    name = f"{at:%Y%m%dT%H%M%SZ}-{OLD}"
+    shutil.copytree(newest(), DIRECTORY / name)
+    reseal(DIRECTORY / name, {"id": name, "at": at.isoformat()})
+    ASIDE.mkdir(exist_ok=True)
+    for other in files.listed(DIRECTORY):
+        if other != name:
+            shutil.move(DIRECTORY / other, ASIDE / other)
+
+
+def reseal(folder: pathlib.Path, changes: Body) -> None:
+    made = {**files.read_manifest(folder), **changes}
+    del made["seal"]
+    (folder / files.MANIFEST).write_text(json.dumps({**made, "seal": files.seal(made)}), encoding="utf-8")
+
+
 def table(made: Body) -> str:
     return max(made["tables"], key=lambda name: made["tables"][name]["rows"])
 
@@ -114,6 +134,11 @@ def back() -> None:
         if place.parent.is_dir():
             shutil.copy2(kept, place)
     shutil.rmtree(SAVED, ignore_errors=True)
+    for kept in ASIDE.glob("*"):
+        shutil.move(kept, DIRECTORY / kept.name)
+    for name in files.listed(DIRECTORY):
+        if name.endswith(OLD):
+            shutil.rmtree(DIRECTORY / name)
     wrong = [one["snapshot"] for one in offsite.stored(CONFIG) if one["id"].endswith(WRONG)]
     if wrong:
         offsite.restic(CONFIG, "forget", *wrong)
@@ -123,6 +148,7 @@ DO: dict[str, t.Callable[[], None]] = {
     "flip_local": flip_local,
     "edit_local": edit_local,
     "shrink": shrink,
+    "age": age,
     "a_row_more": lambda: store(a_row_more),
     "another_answer": lambda: store(another_answer),
     "no_role": lambda: store(no_role),
