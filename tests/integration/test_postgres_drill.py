@@ -200,12 +200,8 @@ def test_the_newest_copy_is_another_clusters(server: Cluster, config: Config) ->
     assert refused(server) == "restore_drill.stored_other_cluster"
 
 
-def test_a_folder_of_another_cluster(config: Config) -> None:
-    path = newest(config) / files.MANIFEST
-    made = json.loads(path.read_text())
-    made.update(system_identifier="7000000000000000001")
-    del made["seal"]
-    path.write_text(json.dumps({**made, "seal": files.seal(made)}))
+def looked(config: Config) -> set[str]:
+    """Return what ``postgres_backup`` has to say of the real folder and the real repository, the host around them being right."""
     seen = {
         **look.look(config),
         "installed": True,
@@ -216,7 +212,33 @@ def test_a_folder_of_another_cluster(config: Config) -> None:
         "keys_missing": False,
     }
     options = {"engine": "dump", "directory": config["directory"], "rpo_minutes": None, "size_share_min": 0.5}
-    assert codes(backup_rules.judge(seen, options)) == {"other_cluster"}
+    return codes(backup_rules.judge(seen, options))
+
+
+def test_a_folder_of_another_cluster(config: Config) -> None:
+    path = newest(config) / files.MANIFEST
+    made = json.loads(path.read_text())
+    made.update(system_identifier="7000000000000000001")
+    del made["seal"]
+    path.write_text(json.dumps({**made, "seal": files.seal(made)}))
+    assert looked(config) == {"other_cluster"}
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["nothing else there", "an older one there"])
+def test_a_snapshot_that_restic_leaves_out_without_a_word(config: Config, server: Cluster, older: bool) -> None:
+    """restic 0.14 ends with 0 and lists what it could read."""
+    if older:
+        stored(config, "20200101T000000Z-00000000", lambda made: None)
+    wanted = newest(config).name
+    (damaged,) = [one["snapshot"] for one in offsite.stored(config) if one["id"] == wanted]
+    path = pathlib.Path(config["offsite"]["repository"]) / "snapshots" / damaged
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(raw)
+    assert len(offsite.stored(config)) == older
+    assert looked(config) == {"offsite_unlisted"}
+    assert refused(server) == "restore_drill.stored_unlisted"
 
 
 def test_what_is_stored_was_damaged(server: Cluster, config: Config) -> None:

@@ -40,6 +40,7 @@ def _stored(config: Config) -> dict[str, Json]:
         "running_s": running,
         "newest": newest,
         "manifest": offsite.manifest_of(config, newest["snapshot"]) if newest else None,
+        "unlisted": offsite.unlisted(files.history(directory), copies),
         "local_system": retain.system_of(directory / here[0]) if here else "",
     }
 

@@ -121,6 +121,15 @@ def stored(config: t.Mapping[str, Json], user: str | None = None) -> list[dict[s
     return sorted(found, key=lambda one: str(one["id"]), reverse=True)
 
 
+def unlisted(history: t.Sequence[t.Mapping[str, Json]], copies: t.Sequence[t.Mapping[str, Json]]) -> str:
+    """Return the id of the backup that the job last carried there where *copies* do not have it, else an empty text.
+
+    restic leaves a snapshot that it cannot read out of its list and ends with 0: an answer without the newest copy is no answer.
+    """
+    carried = [str(line["id"]) for line in history if line.get("snapshot")]
+    return carried[-1] if carried and carried[-1] not in {one["id"] for one in copies} else ""
+
+
 def manifest_of(config: t.Mapping[str, Json], snapshot: str) -> dict[str, Json] | None:
     """Return the manifest inside a snapshot without fetching the rest; None where there is none that can be read."""
     try:

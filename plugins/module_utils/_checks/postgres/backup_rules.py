@@ -10,6 +10,7 @@ import statistics
 import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, Json, Options
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import offsite
 
 #: RPO in minutes where nobody promises one: what an hourly dump and archived WAL can hold (research: pg_dump's RPO is its interval).
 DEFAULT_RPO = {"dump": 60.0, "pgbackrest": 15.0}
@@ -206,6 +207,10 @@ def _offsite(seen: Seen, options: Options) -> list[Assertion]:
 
 def _carried(seen: Seen, options: Options) -> list[Assertion]:
     where, stored = seen["repository"], seen["offsite"]["stored"]
+    gone = offsite.unlisted(seen["history"], stored)
+    if gone:
+        params = {"repository": where, "id": gone, "copies": len(stored)}
+        return [Assertion("fail", "postgres_backup.offsite_unlisted", params, gone, [one["id"] for one in stored[:3]], "restic snapshots")]
     if not stored:
         return [Assertion("fail", "postgres_backup.offsite_empty", {"repository": where}, source="restic snapshots")]
     ours, theirs = seen["live"].get("system_identifier"), stored[0]["system_identifier"]

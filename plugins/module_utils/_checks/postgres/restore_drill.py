@@ -129,6 +129,8 @@ def _preflight(known: t.Mapping[str, Json], scratch: pathlib.Path) -> tuple[dict
         raise CannotKnow("restore_drill.offsite_refused", why=known["why"])
     if known["running_s"] is not None:
         raise CannotKnow("restore_drill.backup_running", minutes=round(known["running_s"] / 60, 1))
+    if known.get("unlisted"):
+        raise CannotKnow("restore_drill.stored_unlisted", id=known["unlisted"])
     newest, manifest = known["newest"], known["manifest"]
     if newest is None:
         raise CannotKnow("restore_drill.nothing_stored")

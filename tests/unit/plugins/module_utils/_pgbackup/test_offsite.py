@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import offsite
-from ansible_collections.resto.golive.plugins.module_utils._pgbackup.offsite import Refused
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup.offsite import Refused, unlisted
 
 TAIL = "ignoring error for /dump/3.dat.gz: UtimesNano: no such file or directory\nFatal: There were 4 errors\n"
 
@@ -51,3 +51,19 @@ def test_who_tries_for_ever_is_told_by_what_it_complained_of_so_far(
     with pytest.raises(Refused, match=r"restic did not end within 0\.5 s: Stat") as caught:
         ask({"name": "db1", "offsite": {"repository": "s3:http://127.0.0.1:9/x", "password_file": "/nowhere"}})
     assert caught.value.name == "unreachable"
+
+
+@pytest.mark.parametrize(
+    ("history", "listed", "gone"),
+    [
+        ([], [], ""),
+        ([("a", None)], [], ""),  # it never arrived there: that is another fault
+        ([("a", "s1")], ["a"], ""),
+        ([("a", "s1")], [], "a"),
+        ([("a", "s1"), ("b", "s2")], ["a"], "b"),
+        ([("a", "s1"), ("b", "s2")], ["b"], ""),  # the policy let go of the older one
+        ([("a", "s1"), ("b", None)], ["a"], ""),
+    ],
+)
+def test_a_list_without_the_newest_copy_is_no_answer(history: list[tuple[str, str | None]], listed: list[str], gone: str) -> None:
+    assert unlisted([{"id": name, "snapshot": snapshot} for name, snapshot in history], [{"id": name} for name in listed]) == gone
