@@ -8,12 +8,15 @@ Only systemd is left out: what it would start is started without it, and says th
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
+import multiprocessing
 import os
 import pathlib
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -22,7 +25,7 @@ import typing as t
 import pytest
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Completed, worst
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import _caged, backup_host, backup_rules, drill_metrics, restore_drill
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import _caged, backup_host, backup_rules, drill_metrics, drill_rules, restore_drill
 from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files, job, look, offsite, retain
 
@@ -260,6 +263,73 @@ def test_a_password_that_was_rotated(server: Cluster, config: Config) -> None:
 def test_a_backup_that_is_being_made(server: Cluster, config: Config) -> None:
     with job.lock(pathlib.Path(config["directory"])):
         assert refused(server) == "restore_drill.backup_running"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a disk of a size of its own is a mount, and only root may mount")
+def test_a_scratch_disk_that_is_full(server: Cluster, config: Config) -> None:
+    scratch = server.home / "scratch"
+    scratch.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=711", "golive-test", str(scratch)], check=True)
+    try:
+        (scratch / "others.data").write_bytes(bytes(60 << 20))
+        free, needed = shutil.disk_usage(scratch).free, drill_rules.needed_bytes(files.read_manifest(newest(config)))
+        with pytest.raises(CannotKnow) as caught:
+            drill(server)
+        assert (caught.value.code, caught.value.params["needed"]) == ("restore_drill.no_room", needed)
+        assert free - os.sysconf("SC_PAGESIZE") <= caught.value.params["free"] <= free, "the lock takes a page"
+        assert caught.value.params["missing"] >= needed - free > 0
+        assert left_behind(server) == ["others.data"], "a drill that did not begin left something, or took what was another's"
+    finally:
+        subprocess.run(["umount", str(scratch)], check=True)
+
+
+def inside(folder: pathlib.Path) -> list[int]:
+    """Return the processes of a copy: those that name its folder, and the server's children, which do not."""
+    found: dict[int, int] = {}
+    named = set()
+    for path in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            found[int(path.name)] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            if str(folder) in (path / "cmdline").read_text():
+                named.add(int(path.name))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return sorted(pid for pid, parent in found.items() if (pid in named or parent in named) and pid != os.getpid())
+
+
+def kill(pids: t.Iterable[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_two_at_once_and_one_that_was_killed(server: Cluster, config: Config) -> None:
+    scratch = server.home / "scratch"
+    first = multiprocessing.get_context("fork").Process(target=drill, args=(server,))
+    first.start()
+    try:
+        end = time.monotonic() + 60
+        while not (there := list(scratch.glob("drill-*/work/pg/postmaster.pid"))):
+            assert first.is_alive(), "the first drill ended before its copy ran"
+            assert time.monotonic() < end, "the first drill's copy does not run"
+            time.sleep(0.01)
+        with pytest.raises(CannotKnow) as caught:
+            drill(server)
+        assert caught.value.code == "postgres.drill_running"
+        assert first.is_alive(), "the second drill was not beside the first"
+        (left,) = {path.parents[2] for path in there}
+        assert left.is_dir(), "the second drill took the first one's folder"
+    finally:
+        assert first.pid
+        kill([first.pid])
+        first.join()
+        for home in scratch.glob("drill-*"):
+            kill(inside(home))  # as systemd does with all of a unit, and a power cut with everything
+    assert left.is_dir(), "nobody was left to tidy up"
+    seen, told = drill(server)
+    assert worst(one.status for one in told) == "pass", seen
+    assert not left.exists(), "what a killed drill left is still there"
+    assert left_behind(server) == []
 
 
 def test_the_copy_equals_the_manifest_although_pgbench_was_writing(server: Cluster, config: Config) -> None:
