@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A timer, the restore drill that it starts, and whoever hears of it, joined: once with a stored backup that is wrong, once with it mended.
+
+Needs a lab that runs and was mended (``make demo``). ops1 plays the control node's systemd; what its unit is told to run is run here, on the real db1, and
+how that ended is what the unit ends with. Reports and ledger are the test's own. What is spoilt is given back.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import typing as t
+
+import pytest
+
+from .test_lab import ROOT, connect
+from .test_schedule import HOME, schedule, sh
+
+SERVICE = "golive-restore-drill-staging.service"
+TIMER = SERVICE.replace(".service", ".timer")
+SPOIL = (ROOT / "tests/defects/postgres_copies.py").read_bytes()
+
+#: Says what it was told to run, and ends as that did.
+RELAY = f"""#!/bin/sh
+echo "$*" > {HOME}/asked.new && mv {HOME}/asked.new {HOME}/asked
+read -r rc < {HOME}/answer
+exit "$rc"
+"""
+
+#: The timer as it is, but for its hour.
+SOON = "[Timer]\nOnActiveSec=1\nAccuracySec=10ms\n"
+
+
+@pytest.fixture
+def timer() -> t.Iterator[None]:
+    sh(f"install -d -o golive -g golive {HOME} {HOME}/staging && cd {HOME} && mkfifo -m 666 answer && echo {encoded(RELAY)} | base64 -d > ansible-playbook")
+    sh(f"chmod 755 {HOME}/ansible-playbook")
+    try:
+        schedule(golive_schedule_when={"restore_drill": "30 4 * * 0"})
+        sh(f"mkdir -p /run/systemd/system/{TIMER}.d && echo {encoded(SOON)} | base64 -d > /run/systemd/system/{TIMER}.d/soon.conf && systemctl daemon-reload")
+        yield
+    finally:
+        schedule(golive_schedule_state="absent")
+        sh(f"rm -rf {HOME} /run/systemd/system/{TIMER}.d && systemctl daemon-reload && systemctl reset-failed")
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def spoil(how: str) -> None:
+    words = "runuser -u golive_backup -- env PYTHONPATH=/usr/local/lib/golive PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -"
+    connect("db1").check_output(f"cd / && echo {base64.b64encode(SPOIL).decode()} | base64 -d | {words} {how}")
+
+
+def until(found: t.Callable[[], str], wanted: t.Callable[[str], bool]) -> str:
+    end = time.monotonic() + 30
+    while not wanted(said := found()):
+        assert time.monotonic() < end, said
+        time.sleep(0.1)
+    return said
+
+
+def fired(reports: pathlib.Path) -> tuple[int, str]:
+    """Let the timer come round; return how the drill ended, and what systemd says of it."""
+    sh(f"rm -f {HOME}/asked && systemctl restart {TIMER}")
+    asked = until(lambda: sh(f"cat {HOME}/asked 2>/dev/null || true"), bool).split()
+    program = os.path.join(os.path.dirname(sys.executable), "ansible-playbook")
+    argv = [sys.executable, program, *asked, "-e", json.dumps({"golive_report_dir": str(reports)})]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False, stdin=subprocess.DEVNULL)
+    assert "[WARNING]" not in done.stdout + done.stderr
+    sh(f"echo {done.returncode} > {HOME}/answer")
+    show = f"systemctl show {SERVICE} --property=ActiveState,Result,ExecMainStatus --value"
+    said = until(lambda: " ".join(sh(show).split()), lambda told: "activating" not in told)
+    return done.returncode, said
+
+
+def on_db1() -> tuple[str, int]:
+    """Return what the metrics say of the last drill, and how many drills went well."""
+    ok = connect("db1").check_output("grep '^golive_restore_drill_ok ' /var/lib/golive/metrics/golive_restore_drill.prom")
+    assert connect("db1").check_output("find /var/lib/golive -maxdepth 1 -name 'drill-*'") == ""
+    return ok, len(connect("db1").check_output("cat /var/lib/golive/history.jsonl").splitlines())
+
+
+def told(reports: pathlib.Path) -> tuple[dict[str, t.Any], list[dict[str, t.Any]]]:
+    """Return the item in the report, and every drill that the report knows of; the ledger of the run is sealed and has the same word."""
+    latest = (reports / "staging" / "latest").resolve()
+    report = json.loads((latest / "golive.json").read_text())
+    (item,) = [one for one in report["items"] if one["id"] == "postgres.restore"]
+    (rows,) = [path for path in reports.glob("staging/runs/*/db1.jsonl") if path.parent.name == latest.name]
+    assert (rows.parent / "run.json").is_file()
+    (row,) = [one for one in map(json.loads, rows.read_text().splitlines()) if one["check"] == "restore_drill"]
+    assert row["reason"] == item["observations"][0]["reason"]
+    return item, report["restores"]
+
+
+def test_a_timer_tells_of_a_backup_that_does_not_come_back_and_of_one_that_does(timer: None, tmp_path: pathlib.Path) -> None:
+    well = on_db1()[1]
+    try:
+        spoil("a_row_more")
+        assert fired(tmp_path) == (2, "failed exit-code 2")
+    finally:
+        spoil("back")
+    item, drills = told(tmp_path)
+    assert (item["state"], item["observations"][0]["reason"]["code"]) == ("fail", "restore_drill.rows_differ")
+    assert [one["status"] for one in drills] == ["fail"]
+    assert on_db1() == ("golive_restore_drill_ok 0", well)
+    assert sh(f"systemctl show {SERVICE.replace('.service', '-failed.service')} --property=Result,ExecMainStatus --value").split() == ["success", "0"]
+    assert fired(tmp_path) == (0, "inactive success 0")
+    item, drills = told(tmp_path)
+    assert (item["state"], [one["status"] for one in drills]) == ("pass", ["fail", "pass"])
+    assert on_db1() == ("golive_restore_drill_ok 1", well + 1)
