@@ -44,9 +44,11 @@ def timer() -> t.Iterator[None]:
     sh(f"chmod 755 {HOME}/ansible-playbook")
     try:
         schedule(golive_schedule_when={"restore_drill": "30 4 * * 0"})
-        sh(f"mkdir -p /run/systemd/system/{TIMER}.d && echo {encoded(SOON)} | base64 -d > /run/systemd/system/{TIMER}.d/soon.conf && systemctl daemon-reload")
+        drop_in = f"/run/systemd/system/{TIMER}.d"
+        sh(f"systemctl stop {TIMER} && mkdir -p {drop_in} && echo {encoded(SOON)} | base64 -d > {drop_in}/soon.conf && systemctl daemon-reload")
         yield
     finally:
+        sh(f"systemctl stop {TIMER} {SERVICE}")
         schedule(golive_schedule_state="absent")
         sh(f"rm -rf {HOME} /run/systemd/system/{TIMER}.d && systemctl daemon-reload && systemctl reset-failed")
 
