@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``runbook-restore``: how to restore for real, from the commands and the times of the last drill that passed. A pure function of golive.json.
 
+The drill's own first command says whose backups they are: restic's dumps, pgBackRest's files, or somebody else's, whose procedure is not ours to write.
 A drill restores into a cage. Each of its commands is shown as it ran, beside the one of the real thing, with what differs. Where no drill passed there is
 nothing to follow, and the page says so instead.
 """
@@ -37,6 +38,10 @@ _LEFT_OUT = r"^(CREATE|ALTER) ROLE postgres\b|^(CREATE|ALTER|GRANT .* ON) TABLES
 _SUMS = 'import json; [print(file["sha256"], "", name) for name, file in json.load(open("manifest.json"))["files"].items()]'
 
 
+#: What an engine fetches with. Whatever else a drill began with is a command of the user's.
+_PROGRAMS = {"dump": "restic", "pgbackrest": "pgbackrest"}
+
+
 class Place:
     """What the real thing is called, read from the drill's own commands."""
 
@@ -50,6 +55,9 @@ class Place:
         self.port = "5432"
         self.password_file = words[words.index("--password-file") + 1] if "--password-file" in words[:-1] else "?"
         self.repository = words[words.index("--repo") + 1] if "--repo" in words[:-1] else "?"
+        self.data = f"/var/lib/postgresql/{self.major}/main"
+        self.settings = [word.partition("=")[2] for word in words if word.startswith(("--config=", "--config-include-path="))][:2]
+        self.engine = next((engine for engine, program in _PROGRAMS.items() if program in words[:1]), "theirs")
         self.command = f"ansible-playbook golive.yml -i {environment} -t postgres"
 
     def program(self, name: str) -> str:
@@ -96,8 +104,11 @@ def _not_ready(report: model.Report, host: str, last: Drill | None, language: st
 
 def _ready(report: model.Report, host: str, drill: Drill, last: Drill, language: str) -> list[str]:
     place = Place(drill, model.line(report["environment"]))
+    if place.engine == "theirs":
+        told = [f"## {_say('theirs', language)}", "", _say("theirs_how", language, host=host), "", *_as_it_ran(drill["steps"], language)]
+        return [*_banner(report, drill, last, place, language), *_times(drill, language), *told]
     return [
-        *_banner(report, drill, last, language),
+        *_banner(report, drill, last, place, language),
         *_times(drill, language),
         f"## {_say('before', language)}",
         "",
@@ -111,12 +122,13 @@ def _ready(report: model.Report, host: str, drill: Drill, last: Drill, language:
     ]
 
 
-def _banner(report: model.Report, drill: Drill, last: Drill, language: str) -> list[str]:
+def _banner(report: model.Report, drill: Drill, last: Drill, place: Place, language: str) -> list[str]:
     """What is proven first; then whatever speaks against relying on it."""
     good = model.when(drill.get("at"))
-    told = {name: drill.get(name) for name in ("backup", "tables", "rows")}
+    told = {name: drill.get(name) for name in ("backup", "tables", "rows", "invariants")}
+    proven = "came_back" if place.engine == "theirs" else "proven"
     took, promised = drills.duration(drill.get("rto_s")), drills.duration((drill.get("rto_limit_min") or 0) * 60)
-    lines = [f"> **{_say('proven', language, at=good, size=drills.size(drill.get('bytes')), took=took, promised=promised, **told)}**"]
+    lines = [f"> **{_say(proven, language, at=good, size=drills.size(drill.get('bytes')), took=took, promised=promised, **told)}**"]
     if last is not drill:
         lines += [">", f"> **{_say('since', language, at=model.when(last.get('at')), reason=model.reason_of(last, language), good=good)}**"]
     item = next((item for item in report["items"] if item["id"] == ITEM), None)
@@ -141,15 +153,22 @@ def _times(drill: Drill, language: str) -> list[str]:
 
 
 def _new_machine(place: Place, language: str) -> str:
-    packages = f"postgresql-{place.major} restic"
+    packages = f"postgresql-{place.major} {_PROGRAMS[place.engine]}"
+    if place.engine == "pgbackrest":
+        return _say("new_machine_files", language, packages=packages, settings=" + ".join(place.settings))
     return _say("new_machine", language, packages=packages, password_file=place.password_file, repository=place.repository)
+
+
+def steps_of(engine: str) -> list[dict[str, t.Any]]:
+    """Return the steps of the real thing, of this engine's backups."""
+    return [step for step in STEPS if step.get("engine", engine) == engine]
 
 
 def _steps(drill: Drill, place: Place, language: str) -> list[str]:
     """Every step of the real thing, and then those of the drill that none of them repeats: nothing that was done is kept quiet."""
     lines = []
     left = list(drill["steps"])
-    for number, wanted in enumerate(STEPS, start=1):
+    for number, wanted in enumerate(steps_of(place.engine), start=1):
         mine = [step for step in left if step.get("phase") in wanted["phases"]]
         left = [step for step in left if step not in mine]
         lines += [f"## {number}. {wanted['title'][language]}", *markdown.fenced("\n".join(_real(wanted["name"], mine, place)), "", "sh")]
@@ -170,8 +189,9 @@ def _real(name: str, steps: t.Sequence[Drill], place: Place) -> list[str]:
     data = f"{place.major} main"
     if name in _FIXED:
         return [line.format(data=data, major=place.major, folder=shlex.quote(place.folder)) for line in _FIXED[name]]
+    real = _REAL[place.engine]
     commands = [
-        command for step in steps for command in _REAL.get(str(step.get("phase")), _as_postgres)([model.line(word) for word in step.get("argv") or ()], place)
+        command for step in steps for command in real.get(str(step.get("phase")), _as_postgres)([model.line(word) for word in step.get("argv") or ()], place)
     ]
     return [line.format(data=data, folder=shlex.quote(place.folder)) for line in _BEFORE.get(name, ())] + commands
 
@@ -186,6 +206,16 @@ _FIXED = {
     ),
     "open": ("systemctl start APP API WORKER", "systemctl start golive-backup"),
     "tidy": ("rm -r {folder}", "pg_dropcluster {major} damaged"),
+    "aside_files": (
+        "pg_ctlcluster {data} stop",
+        "mv /var/lib/postgresql/{major}/main /var/lib/postgresql/{major}/damaged",
+        "install -d -o postgres -g postgres -m 0700 /var/lib/postgresql/{major}/main",
+    ),
+    "recover": (
+        "pg_ctlcluster {data} start",
+        "until runuser -u postgres -- psql -Atc 'select pg_is_in_recovery()' | grep -qx f; do sleep 5; done",
+    ),
+    "tidy_files": ("rm -r /var/lib/postgresql/{major}/damaged",),
 }
 
 #: What goes before a step's own commands.
@@ -231,12 +261,31 @@ def _as_postgres(argv: list[str], place: Place) -> list[str]:
     return [_words([*_SERVER_USER, *_without_the_cage(argv, place)])]
 
 
-_REAL: dict[str, t.Callable[[list[str], Place], list[str]]] = {
-    "fetch": _fetch,
-    "check": _check,
-    "initdb": _initdb,
-    "globals": _globals,
-    "verify": _verify,
+#: Words of a drill that keep it apart from the live cluster: the real thing is the live cluster.
+_APART = ("--pg1-path=", "--tablespace-map-all=", "--lock-path=", "--log-level-", "--set=", "--archive-mode=", "--job-retry")
+
+#: Until when, where somebody's mistake must not be repeated. Without these words it is until the last commit that was archived.
+_MOMENT = ("--type=time", "--target=YYYY-MM-DD HH:MM:SS+00", "--target-action=promote")
+
+
+def _pgbackrest(argv: list[str], data: str, *more: str) -> list[str]:
+    kept = [word for word in argv[:-1] if not word.startswith(_APART)]
+    return [_words([*_SERVER_USER, *kept, f"--pg1-path={data}", *more, *_MOMENT, argv[-1]])]
+
+
+def _fetch_files(argv: list[str], place: Place) -> list[str]:
+    seen = [word for word in argv[:-1] if not word.startswith(_APART)]
+    return [_words([*_SERVER_USER, *seen, "info"]), *_pgbackrest(argv, place.data)]
+
+
+def _amcheck(argv: list[str], place: Place) -> list[str]:
+    """Of what the drill looked at, what can be looked at in a server that runs."""
+    return _as_postgres(argv, place) if argv[:1] == ["pg_amcheck"] else []
+
+
+_REAL: dict[str, dict[str, t.Callable[[list[str], Place], list[str]]]] = {
+    "dump": {"fetch": _fetch, "check": _check, "initdb": _initdb, "globals": _globals, "verify": _verify},
+    "pgbackrest": {"fetch": _fetch_files, "verify": _amcheck, "structure": _amcheck},
 }
 
 
@@ -258,6 +307,13 @@ def _words(argv: t.Sequence[Json]) -> str:
 def _some(drill: Drill, place: Place, language: str) -> list[str]:
     """Beside the live data: another database of the same server."""
     title = {step["name"]: step["title"][language] for step in STEPS}
+    if place.engine == "pgbackrest":
+        aside = f"{place.folder}/pg"
+        fetch = next(step for step in drill["steps"] if step.get("phase") == "fetch")
+        make = _words(["install", "-d", "-o", "postgres", "-g", "postgres", "-m", "0700", place.folder, aside])
+        commands = [make, *_pgbackrest([model.line(word) for word in fetch["argv"]], aside, "--archive-mode=off", f"--tablespace-map-all={place.folder}/ts")]
+        how = _say("some_how_files", language, start=title["recover"], size=drills.size(drill.get("bytes")))
+        return [f"## {_say('some', language)}", "", how, *markdown.fenced("\n".join(commands), "", "sh")]
     other = f"{place.database}_restored"
     restore = next((step for step in drill["steps"] if step.get("phase") == "restore"), {"argv": ["pg_restore"]})
     argv = [word for word in map(model.line, restore["argv"]) if word != "--create"]

@@ -48,6 +48,11 @@ def test_everything_that_a_drill_measured() -> None:
     }  # fmt: skip
 
 
+def test_somebody_elses_backup_has_its_numbers_as_well() -> None:
+    (drill,) = drill_history.restores([row(1, unsealed=True, answers={"a": [["1"]]})])
+    assert (drill["status"], drill["backup"], drill["tables"], drill["invariants"]) == ("pass", SEEN["id"], 3, 1)
+
+
 def test_order_does_not_matter() -> None:
     rows = [row(day) for day in range(20)]
     mixed = random.Random(1).sample(rows, len(rows))

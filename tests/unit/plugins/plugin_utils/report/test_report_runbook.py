@@ -12,7 +12,7 @@ import typing as t
 import pytest
 
 from ansible_collections.resto.golive.plugins.plugin_utils.report import runbook
-from ansible_collections.resto.golive.plugins.plugin_utils.report.runbook import STEPS, WORDS
+from ansible_collections.resto.golive.plugins.plugin_utils.report.runbook import WORDS, steps_of
 
 Report = dict[str, t.Any]
 
@@ -58,7 +58,7 @@ def test_the_real_thing(report: Report, wanted: str) -> None:
 def test_its_steps_stand_in_order_with_their_times(report: Report) -> None:
     text = runbook.spanish(report)
     headings = re.findall(r"^## \d+\. (.+)$", text, re.M)
-    assert headings == [step["title"]["es"] for step in STEPS]
+    assert headings == [step["title"]["es"] for step in steps_of("dump")]
     assert "En el simulacro (1 min 1 s):" in text, "the restore"
     assert "| **Todo** | **1 min 32 s** |" in text
 
@@ -107,3 +107,57 @@ def test_each_host_has_its_own(report: Report) -> None:
 def test_no_secret_of_a_drill_stands_in_it(report: Report) -> None:
     """The repository's password is a file's name; nothing else that is asked for is in the commands."""
     assert all("PGPASSWORD" not in line and "--password " not in line for line in commands(runbook.english(report)))
+
+
+CAGE = "/var/lib/golive/drill-0123456789ab/backup"
+ASKED = ["pgbackrest", "--config=/etc/golive/pgbackrest.conf", "--config-include-path=/etc/golive/pgbackrest.d", "--stanza=main", "--log-level-console=off"]
+AT = ["--host", "/var/lib/golive/drill-0123456789ab/work/s", "--port", "5432", "--username", "postgres"]
+
+
+def of_files(report: Report) -> Report:
+    """The report of a drill of pgBackRest's backups, with the commands that such a drill runs."""
+    apart = [f"--pg1-path={CAGE}/pg", f"--tablespace-map-all={CAGE}/ts", f"--lock-path={CAGE}/lock", "--log-level-file=off", "--set=20261124-0F"]
+    ran = [
+        ("fetch", [*ASKED, *apart, "--archive-mode=off", "--job-retry=1", "restore"]),
+        ("check", ["pg_controldata", "-D", f"{CAGE}/pg"]),
+        ("start", ["postgres", "-D", f"{CAGE}/pg", "-c", "archive_command=/bin/false", "-c", "fsync=off"]),
+        ("verify", ["pg_dump", "--schema-only", *AT, "--dbname", "comanda"]),
+        ("start", ["postgres", "-D", f"{CAGE}/pg", "-c", "archive_command=/bin/false", "-c", "fsync=off"]),
+        ("analyze", ["vacuumdb", "--analyze-only", "--jobs=2", *AT, "--dbname", "comanda"]),
+        ("verify", ["pg_amcheck", "--install-missing", "--heapallindexed", "--jobs=2", *AT, "--database", "comanda"]),
+        ("stop", ["pg_ctl", "--pgdata", f"{CAGE}/pg", "--mode=fast", "--wait", "stop"]),
+        ("structure", ["pg_checksums", "--check", "--pgdata", f"{CAGE}/pg"]),
+    ]
+    good(report)["steps"] = [{"phase": phase, "argv": argv, "seconds": 1.0} for phase, argv in ran]
+    return report
+
+
+def test_files_come_back_by_the_drills_own_commands(report: Report) -> None:
+    text = runbook.english(of_files(report))
+    told, ran = commands(text), {shlex.join(step["argv"]) for step in good(report)["steps"]}
+    assert ran <= set(told)
+    assert WORDS["unknown"]["en"] not in text
+    assert re.findall(r"^## \d+\. (.+)$", text, re.M) == [step["title"]["en"] for step in steps_of("pgbackrest")]
+    for command in set(told) - ran:
+        for word in ("drill-", "--auth=trust", "fsync=off", "/bin/false", "--set=", "lock-path", "restic"):
+            assert word not in command
+    begin = f"runuser -u postgres -- {shlex.join(word for word in ASKED if 'log-level' not in word)}"
+    moment = "--type=time '--target=YYYY-MM-DD HH:MM:SS+00' --target-action=promote restore"
+    assert f"{begin} info" in told
+    assert f"{begin} --pg1-path=/var/lib/postgresql/15/main {moment}" in told
+    aside = "--pg1-path=/var/lib/golive/restore/pg --archive-mode=off --tablespace-map-all=/var/lib/golive/restore/ts"
+    assert f"{begin} {aside} {moment}" in told, "beside the live data it archives nothing"
+    assert "runuser -u postgres -- /usr/lib/postgresql/15/bin/pg_amcheck --install-missing --heapallindexed --jobs=2 --database comanda" in told
+    assert "/etc/golive/pgbackrest.conf + /etc/golive/pgbackrest.d" in text.replace("\\", "")
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_somebody_elses_backups_are_restored_by_their_own_procedure(report: Report, language: str) -> None:
+    drill = good(report)
+    drill["steps"] = [{"phase": "fetch", "argv": ["/usr/local/bin/fetch-backup", "b-7", CAGE], "seconds": 2.0}, *drill["steps"][1:]]
+    text = {"es": runbook.spanish, "en": runbook.english}[language](report)
+    assert f"## {WORDS['theirs'][language]}" in text
+    assert set(commands(text)) == {shlex.join(step["argv"]) for step in drill["steps"]}, "nothing is made up"
+    assert "1 min 32 s" in text, "how long it took"
+    assert not re.search(r"^## 1\.", text, re.M)
+    assert ("exact" if language == "en" else "exacta") not in text.split("\n")[2], "nothing was compared"
