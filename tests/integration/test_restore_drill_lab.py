@@ -107,7 +107,7 @@ def test_a_timer_tells_of_a_backup_that_does_not_come_back_and_of_one_that_does(
     well = on_db1()[1]
     try:
         spoil("a_row_more")
-        assert fired(tmp_path) == (2, "failed exit-code 2")
+        assert fired(tmp_path) == (2, "exit-code 2 failed")
     finally:
         spoil("back")
     item, drills = told(tmp_path)
@@ -115,7 +115,7 @@ def test_a_timer_tells_of_a_backup_that_does_not_come_back_and_of_one_that_does(
     assert [one["status"] for one in drills] == ["fail"]
     assert on_db1() == ("golive_restore_drill_ok 0", well)
     assert sh(f"systemctl show {SERVICE.replace('.service', '-failed.service')} --property=Result,ExecMainStatus --value").split() == ["success", "0"]
-    assert fired(tmp_path) == (0, "inactive success 0")
+    assert fired(tmp_path) == (0, "success 0 inactive")
     item, drills = told(tmp_path)
     assert (item["state"], [one["status"] for one in drills]) == ("pass", ["fail", "pass"])
     assert on_db1() == ("golive_restore_drill_ok 1", well + 1)
