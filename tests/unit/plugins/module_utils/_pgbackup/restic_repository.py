@@ -42,6 +42,11 @@ def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
+def restic_version() -> tuple[int, ...]:
+    said = subprocess.run(["restic", "version"], capture_output=True, text=True, check=True).stdout  # restic 0.14.0 compiled with …
+    return tuple(int(number) for number in said.split()[1].partition("-")[0].split("."))
+
+
 class Repository:
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
