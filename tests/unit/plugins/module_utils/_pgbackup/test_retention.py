@@ -261,8 +261,8 @@ def restic_arguments(policy: Policy) -> list[str]:
     return [word for name, window in windows if int(window[:-1]) > 0 for word in (f"--keep-within-{name}", window)]
 
 
-#: Since 0.16 restic keeps, beyond what its policy says, the oldest of all where a window reaches it.
-KEEPS_OLDEST = restic_version() >= (0, 16)
+#: Later versions keep one more: the oldest of all, where a window reaches it (restic-forget(1) from 0.17 on; not yet in 0.14).
+KEEPS_OLDEST = restic_version() > (0, 15)
 
 
 # restic's hours are the wall's, where a repeated hour is one to it and two to us: they are compared where there are none.
