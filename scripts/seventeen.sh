@@ -21,7 +21,7 @@ mirror() {
 
 # inside COMMAND...: run it as root there. Its mounts and its processes end with it, whatever happens.
 inside() {
-    # shellcheck disable=SC2016  # that shell's own variables
+    # shellcheck disable=SC2016,SC2153  # that shell's own variables; ROOT is lib.sh's
     as_root unshare --mount --pid --fork --kill-child bash -euc '
         root=$1 project=$2 squawk=$3
         shift 3
