@@ -17,7 +17,8 @@ import yaml
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Check
 from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
-from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, texts
+from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, texts, vocabulary
+from ansible_collections.resto.golive.plugins.plugin_utils.vocabulary import NO_DEFAULT
 
 ROOT = pathlib.Path(__file__).parents[3]
 PLUGINS = ROOT / "plugins"
@@ -76,6 +77,16 @@ def test_role_defaults_are_what_their_specs_say(role: pathlib.Path) -> None:
     defaults = loaded(role / "defaults" / "main.yml") or {}
     options = loaded(role / "meta" / "argument_specs.yml")["argument_specs"]["main"].get("options", {})
     assert defaults == {name: option["default"] for name, option in options.items() if "default" in option}
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_whoever_sets_a_role_s_option_is_not_told_that_there_is_no_such_variable(role: pathlib.Path) -> None:
+    specs = loaded(role / "meta" / "argument_specs.yml")["argument_specs"].values()
+    options = {name: option for spec in specs for name, option in spec.get("options", {}).items()}
+    known = vocabulary.known()
+    assert not options.keys() - known.keys()
+    for name, option in options.items():
+        assert known[name].default in (NO_DEFAULT, option.get("default", known[name].default)), name
 
 
 def codes_in(path: pathlib.Path) -> set[str]:
