@@ -218,25 +218,3 @@ def _text(value: Json, where: str, key: str) -> str:
     if not isinstance(value, str) or not value:
         raise malformed(where, "wrong_type", key)
     return value
-
-
-def needed_first(request: Request, declared: Declared, provided: t.Collection[str]) -> list[Request]:
-    """Return the declared requests that must run before *request*, in order, because they ``save`` a word that it needs and nobody else provides.
-
-    Raises ``CannotKnow`` where no request provides a word, or two need each other.
-    """
-    savers = {word: name for name, value in declared.items() for word in (value.get("save") or {} if isinstance(value, t.Mapping) else {})}
-    order: list[Request] = []
-    have = set(provided)
-
-    def add(wanted: Request, waiting: tuple[str, ...]) -> None:
-        for word in sorted(wanted.words - have):
-            if word not in savers or savers[word] in waiting:
-                raise malformed(wanted.where, "word_unprovided", word)
-            first = parse(savers[word], declared, wanted.where)
-            add(first, (*waiting, savers[word]))
-            order.append(first)
-            have.update(first.save)
-
-    add(request, ())
-    return order

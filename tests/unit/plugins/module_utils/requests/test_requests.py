@@ -123,12 +123,3 @@ def answer(status: int = 200, body: bytes = b'{"id": 7, "state": "new"}') -> Ans
 def test_all_that_is_expected_must_hold(expect: t.Any, given: Answer, misses: list[str]) -> None:
     found = _requests.expectation(expect, "x").misses(given, {"cid": "golive-1"})
     assert [miss.what for miss in found] == misses
-
-
-def test_what_must_run_first() -> None:
-    read = _requests.parse("read", DECLARED, "x")
-    assert [request.where for request in _requests.needed_first(read, DECLARED, {"cid"})] == ["golive_requests.order"]
-    assert _requests.needed_first(read, DECLARED, {"order"}) == []
-    with pytest.raises(CannotKnow) as told:
-        _requests.needed_first(read, DECLARED, set())  # nobody provides {cid}
-    assert (told.value.code, told.value.params["value"]) == ("request.word_unprovided", "cid")
