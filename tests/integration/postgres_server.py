@@ -14,6 +14,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import threading
 import typing as t
 
 import psycopg
@@ -34,6 +35,16 @@ def binaries() -> pathlib.Path:
 def version() -> int:
     """Return that server's version as it counts them: 150018 is 15.18."""
     return programs.version(binaries() / "postgres")
+
+
+def wait_until(done: t.Callable[[], bool]) -> None:
+    """Ask again and again for ten seconds: a server takes a moment."""
+    pause = threading.Event()
+    for _turn in range(200):
+        if done():
+            return
+        pause.wait(0.05)
+    raise AssertionError("it never came")
 
 
 #: PostgreSQL refuses to run as root; Debian's package brings this user.

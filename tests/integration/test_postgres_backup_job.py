@@ -17,7 +17,7 @@ import pytest
 
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import dump, files, job, look, manifest, offsite, programs
 
-from .postgres_server import Cluster, binaries, cluster, make_shop
+from .postgres_server import Cluster, binaries, cluster, make_shop, wait_until
 
 Config = dict[str, t.Any]
 INVARIANTS = {
@@ -299,7 +299,7 @@ def test_a_job_killed_in_the_middle_leaves_no_backup(server: Cluster, near: Conf
     with pytest.raises(KeyboardInterrupt):
         job.back_up(near)
     assert files.listed(pathlib.Path(near["directory"])) == []
-    assert server.value("select count(*) from pg_stat_activity where application_name = 'pg_dump'") == 0
+    wait_until(lambda: server.value("select count(*) from pg_stat_activity where application_name = 'pg_dump'") == 0)
 
 
 def test_what_the_second_place_says(config: Config, tmp_path: pathlib.Path) -> None:

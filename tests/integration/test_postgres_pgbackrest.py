@@ -18,7 +18,7 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.postgres impo
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, engines, files, pgbackrest, physical, pitr, sight
 
 from .pgbackrest_server import PASSPHRASE, Archived, archived
-from .postgres_server import USER, plan
+from .postgres_server import USER, plan, wait_until
 
 Result = dict[str, t.Any]
 
@@ -118,15 +118,6 @@ def test_once_archived_nothing_is_missing(shop: Archived) -> None:
         assert (result["verdict"], result["missing"], result["at"][:4]) == ("pass", 0, "2027")
     finally:
         shutil.rmtree(home)
-
-
-def wait_until(done: t.Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _turn in range(200):
-        if done():
-            return
-        pause.wait(0.05)
-    raise AssertionError("it never came")
 
 
 class changed:
