@@ -79,7 +79,7 @@ lanes() {
     local first="" order name
     setsid "$ROOT/scripts/test.sh" molecule oldest defects > >(tee "$LOGS/with-lab.log") 2>&1 </dev/null &
     lane[with-lab]=$!
-    setsid nice -n 10 "$ROOT/scripts/test.sh" units comanda sanity artefact servers seventeen \
+    setsid nice -n 10 "$ROOT/scripts/test.sh" lint units comanda sanity artefact servers seventeen \
         > >(tee "$LOGS/without-lab.log" | sed --unbuffered --quiet 's/^== /== without the lab: /p') 2>&1 </dev/null &
     lane[without-lab]=$!
     # shellcheck disable=SC2064  # these two, also where the function is long gone
@@ -110,7 +110,6 @@ if (($#)); then
 fi
 
 stage "setup" scripts/setup.sh dev
-lint
 lanes
 stage "lab-destroy" scripts/lab.sh down
 printf '\nAll stages passed in %d s.\n' $((SECONDS - started))
