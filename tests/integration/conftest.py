@@ -16,9 +16,12 @@ import typing as t
 import pytest
 import yaml
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "collections"))
+
+from .postgres_server import Cluster, cluster, make_shop
+
 ROOT = pathlib.Path(__file__).parents[2]
 BIN = pathlib.Path(sys.executable).parent
-sys.path.insert(0, str(ROOT / "collections"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -88,3 +91,11 @@ class Project:
 @pytest.fixture
 def project(tmp_path: pathlib.Path) -> Project:
     return Project(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def server() -> t.Iterator[Cluster]:
+    """A cluster with a shop in it; who needs another one has a fixture of that name."""
+    with cluster() as made:
+        make_shop(made)
+        yield made

@@ -17,20 +17,13 @@ import pytest
 
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import dump, files, job, look, manifest, offsite, programs
 
-from .postgres_server import Cluster, binaries, cluster, make_shop, wait_until
+from .postgres_server import Cluster, binaries, wait_until
 
 Config = dict[str, t.Any]
 INVARIANTS = {
     "money": "select tenant, sum(amount_minor) from orders where created_at < {backup_at} group by 1 order by 1",
     "orphans": "select count(*) from orders o left join tenants t on t.id = o.tenant where t.id is null and o.note not like '%|%'",
 }
-
-
-@pytest.fixture(scope="module")
-def server() -> t.Iterator[Cluster]:
-    with cluster() as made:
-        make_shop(made)
-        yield made
 
 
 @pytest.fixture

@@ -14,17 +14,10 @@ import pytest
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_rules
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, foreign
 
-from .postgres_server import USER, Cluster, cluster, make_shop, plan
+from .postgres_server import USER, Cluster, plan
 
 Result = dict[str, t.Any]
 QUESTIONS = {"orders": "select count(*) from orders"}
-
-
-@pytest.fixture(scope="module")
-def server() -> t.Iterator[Cluster]:
-    with cluster() as made:
-        make_shop(made)
-        yield made
 
 
 @pytest.fixture

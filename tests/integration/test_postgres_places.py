@@ -24,13 +24,6 @@ Config = dict[str, t.Any]
 KEYS = {"access_key": "AKIAMADEUP", "secret_key": "made-up-secret-key", "repository_password": "made-up-password"}
 
 
-@pytest.fixture(scope="module")
-def server() -> t.Iterator[Cluster]:
-    with cluster() as made:
-        make_shop(made)
-        yield made
-
-
 @pytest.fixture
 def store() -> t.Iterator[str]:
     """Address of an S3 server."""

@@ -17,17 +17,10 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.postgres impo
 from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, files, job, walls
 
-from .postgres_server import USER, Cluster, cluster, make_shop, plan, version
+from .postgres_server import USER, Cluster, plan, version
 
 Result = dict[str, t.Any]
 OPTIONS = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {"orders": "select count(*) from orders"}}
-
-
-@pytest.fixture(scope="module")
-def server() -> t.Iterator[Cluster]:
-    with cluster() as made:
-        make_shop(made)
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import job
 
-from .postgres_server import Cluster, cluster, make_shop, version
+from .postgres_server import Cluster, version
 from .test_postgres_restore import rehearse, resealed, told
 
 #: From 17 on there is a provider of PostgreSQL's own, and a limit on transactions.
@@ -22,13 +22,6 @@ NEWER = version() >= 170000
 LOCALE = "locale_provider builtin builtin_locale 'C.UTF-8'" if NEWER else "locale_provider icu icu_locale 'es'"
 PROVIDER = "b" if NEWER else "i"
 TIMEOUTS = ("statement_timeout", "transaction_timeout") if NEWER else ("statement_timeout",)
-
-
-@pytest.fixture(scope="module")
-def server() -> t.Iterator[Cluster]:
-    with cluster() as made:
-        make_shop(made)
-        yield made
 
 
 @pytest.fixture
