@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import fcntl
 import json
 import pathlib
 import shutil
@@ -279,6 +280,17 @@ def test_two_jobs_at_once_and_one_that_was_killed(near: Config, tmp_path: pathli
     assert look.look(near)["running_s"] is None
     assert job.main(["run", str(written)]) == 0
     assert not left.exists()
+
+
+def test_somebody_who_only_looks_does_not_cost_a_backup(near: Config, tmp_path: pathlib.Path) -> None:
+    written = tmp_path / "config.json"
+    written.write_text(json.dumps(near))
+    with (pathlib.Path(near["directory"]) / files.LOCK).open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        let_go = threading.Timer(job.PATIENCE_S / 4, fcntl.flock, (handle, fcntl.LOCK_UN))
+        let_go.start()
+        assert job.main(["run", str(written)]) == 0
+        let_go.join()
 
 
 def test_a_job_killed_in_the_middle_leaves_no_backup(server: Cluster, near: Config, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import typing as t
 import pytest
 
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files, offsite, retain
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup.programs import Failed
 
 NOW = datetime.datetime(2026, 11, 24, 12, 0, tzinfo=datetime.UTC)
 DAYS_ONLY = {"daily_days": 7, "weekly_days": 30, "monthly_days": 90, "hourly_hours": 0, "zone": "UTC"}
@@ -130,3 +131,64 @@ def test_the_time_between_backups_is_a_median() -> None:
     starts = [NOW + datetime.timedelta(hours=hour) for hour in (0, 1, 2, 2.1, 3, 4, 5)]
     assert retain.interval_h(starts) == 1
     assert retain.interval_h(starts[:1]) == 24
+
+
+class Meanwhile:
+    """Does something each time that the copies were listed, as a job does that ends while somebody looks."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, act: t.Callable[[], object], times: int) -> None:
+        self.left, self._real, self._act = times, offsite.stored, act
+        monkeypatch.setattr(retain, "live_system", lambda _config: SYSTEM)
+        monkeypatch.setattr(offsite, "stored", self._stored)
+
+    def _stored(self, config: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+        found = self._real(config)
+        if self.left > 0:
+            self.left -= 1
+            real, offsite.stored = offsite.stored, self._real
+            self._act()
+            offsite.stored = real
+        return found
+
+
+def test_a_job_that_ends_while_we_look_is_looked_at_again(far: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    carried(far, 1)
+    gone = carried(far, 0.2)
+    retain.apply(far, SYSTEM, NOW - datetime.timedelta(hours=1))
+
+    def job_ends() -> None:
+        carried(far, 0)
+        retain.apply(far, SYSTEM, NOW)
+
+    meanwhile = Meanwhile(monkeypatch, job_ends, times=1)
+    seen = retain.told(far, NOW)
+    assert meanwhile.left == 0
+    assert set(seen["last"]["kept"]) == {one["id"] for one in seen["decisions"]}, "a copy that was made meanwhile reads as one that somebody deleted"
+    assert gone in seen["last"]["removed"]
+
+
+def test_a_state_that_never_holds_still_is_no_answer(far: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    carried(far, 0)
+    Meanwhile(monkeypatch, lambda: retain.apply(far, SYSTEM, NOW), times=99)
+    with pytest.raises(Failed, match="wrote down something new"):
+        retain.told(far, NOW)
+
+
+def test_what_a_killed_run_was_removing_is_written_down_first(far: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    carried(far, 0)
+    gone = carried(far, 0.2)
+    real = offsite.restic
+
+    def killed(config: dict[str, t.Any], *words: str, **more: t.Any) -> str:
+        said = real(config, *words, **more)
+        if words[0] == "forget":
+            raise KeyboardInterrupt
+        return said
+
+    monkeypatch.setattr(offsite, "restic", killed)
+    with pytest.raises(KeyboardInterrupt):
+        retain.apply(far, SYSTEM, NOW)
+    state = pathlib.Path(far["directory"]) / retain.STATE
+    assert json.loads(state.read_text())["removing"] == [gone]
+    monkeypatch.setattr(offsite, "restic", real)
+    assert "removing" not in retain.apply(far, SYSTEM, NOW)

@@ -33,14 +33,15 @@ class Engine:
 def _stored(config: Config) -> dict[str, Json]:
     """``local_system`` is the identifier of the cluster that the job backs up, as its newest local copy has it: the live one is asked for nothing."""
     directory = pathlib.Path(config["directory"])
-    running, here = look.running(directory), files.listed(directory)
+    # The history first: a copy that is carried while we ask is not missed then.
+    running, here, history = look.running(directory), files.listed(directory), files.history(directory)
     copies = offsite.stored(config)
     newest = copies[0] if copies else None
     return {
         "running_s": running,
         "newest": newest,
         "manifest": offsite.manifest_of(config, newest["snapshot"]) if newest else None,
-        "unlisted": offsite.unlisted(files.history(directory), copies),
+        "unlisted": offsite.unlisted(history, copies),
         "local_system": retain.system_of(directory / here[0]) if here else "",
     }
 

@@ -28,17 +28,27 @@ Json = t.Any
 #: The job ends with this when another one is at work (EX_TEMPFAIL of sysexits.h).
 BUSY = 75
 
+#: For how long a lock that somebody holds is asked for again, in seconds: who only looks whether a job is running holds it for a moment.
+PATIENCE_S = 1.0
+
 
 @contextlib.contextmanager
 def lock(directory: pathlib.Path) -> t.Iterator[bool]:
     """Hold the directory's lock, or say that somebody else does. The kernel lets it go with whoever holds it, however that ends."""
     with (directory / files.LOCK).open("a") as handle:
+        yield _held(handle, time.monotonic() + PATIENCE_S)
+
+
+def _held(handle: t.IO[str], until: float) -> bool:
+    while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            yield False
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.05)
         else:
-            yield True
+            return True
 
 
 def back_up(config: t.Mapping[str, Json]) -> dict[str, Json]:

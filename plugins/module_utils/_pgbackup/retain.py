@@ -20,6 +20,7 @@ import statistics
 import typing as t
 
 from . import dump, files, forecast, manifest, offsite, retention
+from .programs import Failed
 from .retention import Backup, Plan, Policy
 
 Json = t.Any
@@ -28,6 +29,9 @@ Json = t.Any
 STATE = "retention.json"
 VERIFIED = "verified.json"
 PINNED = "pinned.json"
+
+#: How often is looked again when the job wrote something down meanwhile. It does so twice a run.
+LOOKS = 3
 
 
 def policy(config: t.Mapping[str, Json]) -> Policy:
@@ -112,6 +116,10 @@ def apply(config: t.Mapping[str, Json], system: str, now: datetime.datetime, *, 
     """Remove what the plan lets go, and write down what was done. Raises :class:`offsite.Refused`. The caller holds the directory's lock."""
     made = planned(config, system, now)
     doomed = [backup.id for backup in made.doomed(force=force)]
+    state = pathlib.Path(config["directory"]) / STATE
+    if doomed:
+        # Who looks before we are done, or after we were killed, must not take them for copies that somebody else deleted.
+        remember(state, {**_remembered(state), "removing": doomed})
     if doomed and config.get("offsite"):
         snapshots = {str(one["id"]): str(one["snapshot"]) for one in offsite.stored(config)}
         offsite.restic(config, "forget", "--prune", *(snapshots[name] for name in doomed if name in snapshots))
@@ -125,12 +133,27 @@ def apply(config: t.Mapping[str, Json], system: str, now: datetime.datetime, *, 
         "removed": doomed,
         "refusals": [] if force else list(made.refusals),
     }
-    remember(pathlib.Path(config["directory"]) / STATE, done)
+    remember(state, done)
     return done
 
 
 def told(config: t.Mapping[str, Json], now: datetime.datetime) -> dict[str, Json]:
-    """Return the plan, the last run and the forecast as plain JSON. Removes nothing. Raises :class:`Failed`."""
+    """Return the plan, the last run and the forecast as plain JSON, all of one moment. Removes nothing. Raises :class:`Failed`."""
+    directory = pathlib.Path(config["directory"])
+    for _look in range(LOOKS):
+        before = _written(directory)
+        seen = _told(config, now)
+        if _written(directory) == before:
+            return seen
+    raise Failed("look", f"the backup job wrote down something new each of the {LOOKS} times that it was looked at; look again when it is done")
+
+
+def _written(directory: pathlib.Path) -> list[int]:
+    """Return what changes with everything that the job writes down: copies listed before it and a state read after it are no pair."""
+    return [path.stat().st_mtime_ns for path in (directory / files.HISTORY, directory / STATE) if path.exists()]
+
+
+def _told(config: t.Mapping[str, Json], now: datetime.datetime) -> dict[str, Json]:
     backups = there(config)
     made = retention.plan(backups, policy(config), now, system=live_system(config))
     directory = pathlib.Path(config["directory"])

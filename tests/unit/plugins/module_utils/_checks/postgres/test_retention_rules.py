@@ -107,6 +107,10 @@ def test_a_copy_that_went_without_us_is_missed() -> None:
     what = seen(days(0, 1, 2))
     what["decisions"] = [one for one in what["decisions"] if one["id"] != "1d"]
     assert told(what) == ("fail", {"copies_lost"})
+    what["last"]["removing"] = ["2d"]
+    assert told(what) == ("fail", {"copies_lost"}), "another one is being removed"
+    what["last"]["removing"] = ["1d"]
+    assert "copies_lost" not in told(what)[1], "the run that is at work removes it"
 
 
 def test_what_the_last_run_left_over_is_told_and_what_came_since_is_not() -> None:
