@@ -110,7 +110,7 @@ class Check:
     * ``name``: the module's name; ``items``: ids of the items that it proves; ``revision``: part of the basis, raised when the judgement changes.
     * ``vantage``: the inventory group on whose hosts it runs, ``probe`` (outside; the control node where none is declared) or ``control``.
     * ``impact``: ``passive``, ``active`` or ``disruptive``. ``drill``: it acts, so it runs in the drills. ``alone``: it disturbs others:
-      last, when all hosts are done, and by itself.
+      last, when all hosts are done, and by itself, one target of each :meth:`lane` at a time.
     * ``runs_as``: OS user that the work needs (``root``, ``postgres``); empty: whoever the module runs as.
     * ``timeout_s``: deadline of one target, in seconds. ``proven_by``: ``each`` or ``staging``.
     * ``options``: argument spec entries with six keys more: ``widest`` (``item``, ``section`` or ``all``: the widest variable that may supply it) or
@@ -138,6 +138,12 @@ class Check:
         An empty list means that this host itself is the target.
         """
         return []
+
+    @classmethod
+    def lane(cls, target: str, options: Options) -> str:
+        """Return what a target of a check that runs ``alone`` shares with those that it must never be looked at beside. Targets of different lanes are looked
+        at side by side, in one worker, and see to it themselves that only one of them acts at a time."""
+        return ""
 
     @classmethod
     def secrets_needed(cls, options: Options) -> t.Collection[str] | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import itertools
 import json
 import os
 import pwd
@@ -72,12 +73,23 @@ def run(units: t.Sequence[Unit], *, fix: bool = False, check_mode: bool = False,
     results: dict[int, list[Row]] = {}
     ends = time.monotonic() + budget_s
     _wave([index for index, unit in enumerate(units) if not unit.check.alone], units, results, ends, fix, check_mode)
-    # What disturbs others has workers of its own, one after the other, when all the others are done; another run on this host waits for its turn.
+    # What disturbs others has workers of its own when all the others are done; another run on this host waits for its turn.
     alone = [index for index, unit in enumerate(units) if unit.check.alone]
     with _turn(ends) if alone else contextlib.nullcontext():
-        for index in alone:
-            _wave([index], units, results, ends, fix, check_mode)
+        for wave in _by_lane(alone, units):
+            _wave(wave, units, results, ends, fix, check_mode)
     return [row for index in range(len(units)) for row in results[index]]
+
+
+def _by_lane(alone: t.Iterable[int], units: t.Sequence[Unit]) -> t.Iterator[list[int]]:
+    """Yield what may run at once of units that disturb others: of one check, and one of each of its lanes."""
+    checks: dict[str, dict[str, list[int]]] = {}
+    for index in alone:
+        unit = units[index]
+        checks.setdefault(unit.check.name, {}).setdefault(unit.check.lane(unit.target, unit.options), []).append(index)
+    for lanes in checks.values():
+        for wave in itertools.zip_longest(*lanes.values()):
+            yield [index for index in wave if index is not None]
 
 
 def _wave(wave: list[int], units: t.Sequence[Unit], results: dict[int, list[Row]], ends: float, fix: bool, check_mode: bool) -> None:

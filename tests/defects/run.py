@@ -75,6 +75,9 @@ def main() -> None:
             lab.mend_what_was_left()
     print(f"\n{matrix(trials)}\n")
     caught = sum(not trial.problems for trial in trials)
+    for trial in trials:
+        if trial.problems:  # once more, where whoever sees only the end of a log finds it
+            print("\n  ".join([line(trial), *trial.words]))
     print(f"{caught} of {len(defects)} defects caught, each by its own items and by no other; {lab.looks} audits, {lab.looking_s / lab.looks:.1f} s each")
     sys.exit(0 if caught == len(defects) else 1)
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import pathlib
 import subprocess
@@ -31,9 +32,11 @@ class RunningLab:
         self._journal = journal
         self.looks = 0
         self.looking_s = 0.0
+        self.said: dict[str, str] = {}
 
     def look(self, items: t.Collection[str] = (), drills: Drills = NO_DRILLS) -> States:
         report = self.audit(items, drills)
+        self.said = {item["id"]: item["reason"]["text"]["en"] for item in report["items"]}
         return {item["id"]: item["state"] for item in report["items"]}
 
     def audit(self, items: t.Collection[str] = (), drills: Drills = NO_DRILLS) -> dict[str, t.Any]:
@@ -48,10 +51,13 @@ class RunningLab:
         return report
 
     def change(self, restore: t.Sequence[Defect] = (), inject: t.Sequence[Defect] = ()) -> None:
+        """Mend and seed, one defect after the other on each host and the hosts side by side: they turn different items, and share nothing else."""
         self._journal.note(*restore, *inject)
-        mend = [_play(f"Mend {defect.id}", defect.host, defect.restore) for defect in restore]
-        seed = [_play(f"Seed {defect.id}", defect.host, defect.inject) for defect in inject]
-        tasks(mend + seed)
+        by_host: dict[str, list[dict[str, t.Any]]] = {}
+        for verb, defect, listed in [*(("Mend", one, one.restore) for one in restore), *(("Seed", one, one.inject) for one in inject)]:
+            by_host.setdefault(defect.host, []).append(_play(f"{verb} {defect.id}", defect.host, listed))
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            list(pool.map(tasks, by_host.values()))
         self._journal.note(*inject)
 
     def mend_what_was_left(self) -> None:

@@ -70,13 +70,14 @@ class Defect:
 @dataclasses.dataclass
 class Trial:
     """One defect as it was tried: ``turned`` is what the audit saw change, ``seconds`` what breaking and looking took, ``left`` what its restore
-    left behind."""
+    left behind, ``words`` what the audits said of both."""
 
     defect: Defect
     turned: States
     seconds: float
     missed: list[str]
     left: States = dataclasses.field(default_factory=dict)
+    words: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def problems(self) -> list[str]:
@@ -89,7 +90,9 @@ class Trial:
 
 
 class Lab(t.Protocol):
-    """What a trial needs of the lab."""
+    """What a trial needs of the lab. ``said`` is why the last look gave each item its state."""
+
+    said: dict[str, str]
 
     def look(self, items: t.Collection[str] = (), drills: Drills = NO_DRILLS) -> States:
         """Return the state of every item: all looked at anew, or *items* only and the rest as known; these drills act too."""
@@ -155,7 +158,7 @@ def _at_once(group: t.Sequence[Defect], lab: Lab, healthy: States) -> list[Trial
     lab.change(inject=group)
     drills = drills_of(group)
     seen = changed(healthy, lab.look(drills=drills))
-    took = time.monotonic() - started
+    took, broken = time.monotonic() - started, lab.said
     declared = {item for defect in group for item in defect.items}
     lab.change(restore=group)
     left = changed(healthy, lab.look(declared | set(seen), drills))
@@ -164,7 +167,9 @@ def _at_once(group: t.Sequence[Defect], lab: Lab, healthy: States) -> list[Trial
         others = declared - set(defect.items)
         own = {item: state for item, state in seen.items() if item not in others}
         still = {item: state for item, state in left.items() if item not in others}
-        trials.append(Trial(defect, own, took, misses(defect, healthy, own), still))
+        words = [f"{item} {state}: {broken.get(item, '')}" for item, state in own.items()]
+        words += [f"after its restore, {item} {state}: {lab.said.get(item, '')}" for item, state in still.items()]
+        trials.append(Trial(defect, own, took, misses(defect, healthy, own), still, words))
     return trials
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import json
 import re
 import ssl
@@ -23,6 +24,7 @@ from .conftest import ROOT, Project, Ran
 from .test_lab import LAB, connect
 
 GOOD = {"pass", "attested"}
+HOSTS = ("edge1", "app1", "db1", "cache1", "ops1", "probe1")
 
 
 def audit(project: Project, *arguments: str, over: dict[str, t.Any] | None = None, playbook: str = "playbooks/audit.yml") -> Ran:
@@ -45,8 +47,32 @@ def without(host: str, service: str, signal: str = "stop") -> t.Iterator[None]:
         connect(host).check_output(f"systemctl {undo} {service}")
 
 
-def test_the_mended_lab_is_good_where_there_are_checks_and_no_go_all_the_same(project: Project) -> None:
-    ran = audit(project)
+def journal_end(host: str) -> str:
+    """Return where the journal of *host* ends now."""
+    return str(connect(host).check_output("journalctl --no-pager --quiet -n 0 --show-cursor | tail -1").partition("cursor: ")[2])
+
+
+def journal_since(host: str, mark: str) -> str:
+    return str(connect(host).check_output("journalctl --no-pager --quiet --after-cursor=%s", mark))
+
+
+@dataclasses.dataclass
+class Looked:
+    """An audit of the mended lab, and what each host's journal told of it."""
+
+    ran: Ran
+    journals: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory: pytest.TempPathFactory) -> Looked:
+    marks = {host: journal_end(host) for host in HOSTS}
+    ran = audit(Project(tmp_path_factory.mktemp("looked")))
+    return Looked(ran, {host: journal_since(host, mark) for host, mark in marks.items()})
+
+
+def test_the_mended_lab_is_good_where_there_are_checks_and_no_go_all_the_same(looked: Looked) -> None:
+    ran = looked.ran
     assert ran.rc == 2
     assert (ran.state("redis.persistence"), ran.state("security.secret_scan"), ran.state("operations.support")) == ("pass", "pass", "attested")
     # Looking alone does not prove that renewal works: the drill's evidence is in another ledger.
@@ -146,12 +172,8 @@ def test_a_fix_that_fails_on_its_only_host_is_told(project: Project) -> None:
 AUDITS = {"db1": 2, "probe1": 3}
 
 
-def test_one_module_run_a_host(project: Project) -> None:
-    hosts = ("edge1", "app1", "db1", "cache1", "ops1", "probe1")
-    marks = {host: connect(host).check_output("journalctl --no-pager --quiet -n 0 --show-cursor | tail -1").partition("cursor: ")[2] for host in hosts}
-    audit(project)
-    for host in hosts:
-        journal = connect(host).check_output("journalctl --no-pager --quiet --after-cursor=%s", marks[host])
+def test_one_module_run_a_host(looked: Looked) -> None:
+    for host, journal in looked.journals.items():
         ran = collections.Counter(re.findall(r" ansible-resto\.golive\.(\w+)\[\d+\]: Invoked", journal))
         # A host that nothing is asked of gets the probe alone.
         assert ran == {"probe": 1, "audit": AUDITS.get(host, 1)} or (ran == {"probe": 1} and host not in AUDITS), (host, ran)
@@ -177,20 +199,35 @@ def test_a_secret_in_arguments_would_be_seen(host: str | None) -> None:
     assert len(watch.pids[0]) >= TIMES, "each of them is seen, however short it lives"
 
 
-def test_secrets_are_nowhere(project: Project) -> None:
-    mark = connect("cache1").check_output("journalctl --no-pager --quiet -n 0 --show-cursor | tail -1").partition("cursor: ")[2]
-    planted = secrets()
-    assert planted
+@dataclasses.dataclass
+class Mended:
+    """A real run of everything, as talkative as it gets, and what was to be seen of it besides: programs' arguments, a host's journal."""
+
+    project: Project
+    ran: Ran
+    planted: list[str]
+    argued: dict[int, set[str]]
+    journal: str
+
+
+@pytest.fixture(scope="module")
+def mended(tmp_path_factory: pytest.TempPathFactory) -> Mended:
+    project, mark, planted = Project(tmp_path_factory.mktemp("mended")), journal_end("cache1"), secrets()
     with Watch([*planted, "golive-planted-meanwhile"]) as watch:
         ran = audit(project, "-vvv", playbook="golive.yml")
         plant("golive-planted-", "meanwhile", "cache1")
-    assert watch.found.pop(len(planted)) == {"python3"}
-    assert not watch.found, "a secret stood among the arguments of these programs"
-    journal = connect("cache1").check_output("journalctl --no-pager --quiet --after-cursor=%s", mark)
+    return Mended(project, ran, planted, watch.found, journal_since("cache1", mark))
+
+
+def test_secrets_are_nowhere(mended: Mended) -> None:
+    planted, argued = mended.planted, dict(mended.argued)
+    assert planted
+    assert argued.pop(len(planted)) == {"python3"}
+    assert not argued, "a secret stood among the arguments of these programs"
     # A file that goes while it is read was not left behind, so the return code says nothing.
     left = connect("cache1").run("find /tmp /var/tmp /home -type f -newermt '-5 minutes' -exec cat {} +").stdout
-    files = [path.read_text() for path in project.reports.rglob("*") if path.is_file()]
-    for number, text in enumerate([ran.output, journal, left, *files]):
+    files = [path.read_text() for path in mended.project.reports.rglob("*") if path.is_file()]
+    for number, text in enumerate([mended.ran.output, mended.journal, left, *files]):
         assert not [index for index, secret in enumerate(planted) if secret in text], number
 
 
@@ -201,11 +238,11 @@ def snapshot(host: str) -> str:
     return str(files + units)
 
 
-def test_check_mode_changes_nothing_and_says_the_same(project: Project) -> None:
+def test_check_mode_changes_nothing_and_says_the_same(mended: Mended) -> None:
     hosts = ("edge1", "cache1", "probe1")
-    real = audit(project, playbook="golive.yml")
+    real = mended.ran
     before = {host: snapshot(host) for host in hosts}
-    checked = audit(project, "--check", playbook="golive.yml")
+    checked = audit(mended.project, "--check", playbook="golive.yml")
     assert before == {host: snapshot(host) for host in hosts}
     assert checked.report is None
     states = collections.Counter(item["state"] for item in real.items.values())

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import collections
+import concurrent.futures
 import contextlib
 import pathlib
 import tempfile
+import threading
 import time
 import typing as t
 
@@ -17,7 +19,7 @@ import pytest
 from ansible_collections.resto.golive.plugins.module_utils._check import Outcome, run_target
 from ansible_collections.resto.golive.plugins.module_utils._checks.security.rate_limit import RateLimit
 from ansible_collections.resto.golive.plugins.module_utils._checks.security.rate_limit_clients import Caller, Callers
-from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
+from ansible_collections.resto.golive.plugins.module_utils._context import RunContext, Snapshots
 from ansible_collections.resto.golive.plugins.module_utils._options import validated
 from ansible_collections.resto.golive.plugins.plugin_utils import texts
 
@@ -60,10 +62,10 @@ def shop(
             yield running
 
 
-def looked(nginx: Nginx, pem: pathlib.Path, route: dict[str, t.Any] | None = None, **options: t.Any) -> Outcome:
-    """Return what the check says of the one route."""
+def looked(nginx: Nginx, pem: pathlib.Path, route: dict[str, t.Any] | None = None, beside: Snapshots | None = None, **options: t.Any) -> Outcome:
+    """Return what the check says of the one route; *beside* is shared with the routes that are looked at meanwhile."""
     declared = {"routes": [{**ROUTE, **(route or {})}], "domains": {"admin": f"localhost:{nginx.port}"}, "ca_bundle": str(pem), "sources": SOURCES, **options}
-    ctx = RunContext(validated(RateLimit, declared), {}, RateLimit.targets(declared)[0][1], 60.0)
+    ctx = RunContext(validated(RateLimit, declared), {}, RateLimit.targets(declared)[0][1], 60.0, beside)
     return run_target(RateLimit(), ctx)
 
 
@@ -113,6 +115,22 @@ def test_ten_a_minute_takes_seven_seconds_and_eleven_requests(pem: pathlib.Path)
     # The edge at six, one that is spoofed; one more after six seconds, and not two.
     assert collections.Counter(first) == {"PASSED": 7, "REJECTED": 3}
     assert [decision for client, decision, _status in decided if client != decided[0][0]] == ["PASSED"]
+
+
+def test_while_it_waits_a_route_that_is_counted_by_something_else_can_act(pem: pathlib.Path) -> None:
+    beside = Snapshots()
+    acting: threading.Lock = beside.get("rate_limit acting", threading.Lock)
+    with shop(pem) as nginx, concurrent.futures.ThreadPoolExecutor() as pool:
+        outcome = pool.submit(looked, nginx, pem, None, beside)
+        while not acting.locked():
+            time.sleep(0.001)
+        with acting:
+            before = nginx.decisions()
+            time.sleep(0.2)
+            assert nginx.decisions() == before, "two act at once"
+        assert len(before) >= ROUTE["burst"] + 2, "it waits before it has found the edge"
+        assert said(outcome.result()) == dict.fromkeys(HEALTHY, "pass")
+        assert len(nginx.decisions()) > len(before)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ class FakeLab:
     known: dict[str, str] = dataclasses.field(default_factory=lambda: dict(HEALTHY))
     looks: list[set[str]] = dataclasses.field(default_factory=list)
     acted: list[list[str]] = dataclasses.field(default_factory=list)
+    said: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def look(self, items: t.Collection[str] = (), drills: t.Mapping[str, str] = NO_DRILLS) -> dict[str, str]:
         self.looks.append(set(items))
@@ -44,6 +45,7 @@ class FakeLab:
         for identity in self.inside:
             seen.update(self.really[identity])
         self.known |= {item: state for item, state in seen.items() if not items or item in items}
+        self.said = {item: f"look {len(self.looks)}" for item in self.known}
         return dict(self.known)
 
     def change(self, restore: t.Sequence[Defect] = (), inject: t.Sequence[Defect] = ()) -> None:
@@ -113,6 +115,12 @@ def test_a_restore_that_does_not_restore_ends_it_and_is_blamed() -> None:
     lab = FakeLab({"a.one/x": {"a.one": "fail"}, "a.one/y": {"a.one": "fail"}, "b.two/x": {"b.two": "fail"}}, stays={"a.one/x"})
     assert outcome(lab, *(defect(identity) for identity in lab.really)) == {"a.one/x": ["after its restore: a.one fail"], "b.two/x": []}
     assert lab.inside == ["a.one/x"], "what was in the lab with it is mended all the same"
+
+
+def test_what_the_audits_said_is_told_of_both_looks() -> None:
+    lab = FakeLab({"a.one/x": {"a.one": "fail"}}, stays={"a.one/x"})
+    (trial,) = tried([[defect("a.one/x")]], lab, HEALTHY)
+    assert trial.words == ["a.one fail: look 1", "after its restore, a.one fail: look 2"]
 
 
 def test_what_is_left_and_nobody_declared_is_blamed_on_all_who_were_there() -> None:

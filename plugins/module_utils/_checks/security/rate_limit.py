@@ -8,6 +8,7 @@ What it sends is bounded by what the arithmetic needs (:mod:`rate_limit_rules`);
 
 from __future__ import annotations
 
+import threading
 import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils import _requests, _sessions
@@ -44,6 +45,11 @@ class RateLimit(Check):
         return [("route", name) for name in _by_name(options)]
 
     @classmethod
+    def lane(cls, target: str, options: Options) -> str:
+        """Routes that are counted by the same thing may be counted in one bucket."""
+        return str(_by_name(options).get(target, {}).get("key", "ip"))
+
+    @classmethod
     def secrets_needed(cls, options: Options) -> t.Collection[str] | None:
         """Who sends, and who is the other one."""
         logins: set[str] = set()
@@ -61,8 +67,10 @@ class RateLimit(Check):
         except ValueError as error:
             raise CannotKnow("rate_limit.rate_malformed", route=ctx.target, value=str(error)) from None
         sessions = Sessions.of(ctx)
-        act = rate_limit_act.Act(ctx, ctx.target, limit, sessions.parse(route["request"], where), sessions)
-        return {"route": {key: value for key, value in route.items() if key != "request"}, "name": ctx.target, **act.seen()}
+        acting = ctx.shared("rate_limit acting", threading.Lock)
+        act = rate_limit_act.Act(ctx, ctx.target, limit, sessions.parse(route["request"], where), sessions, acting)
+        with acting:
+            return {"route": {key: value for key, value in route.items() if key != "request"}, "name": ctx.target, **act.seen()}
 
     def judge(self, seen: dict[str, Json], options: Options) -> list[Assertion]:
         return rate_limit_rules.judge(seen)

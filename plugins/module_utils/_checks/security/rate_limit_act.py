@@ -54,9 +54,9 @@ NOT_THERE = frozenset({404, 405, 501})
 
 
 class Act:
-    """One route, looked at once."""
+    """One route, looked at once. Who calls holds *acting*; it is let go while nothing is sent, so that a route which is counted by something else can act."""
 
-    def __init__(self, ctx: Context, name: str, limit: Limit, request: Request, sessions: Sessions) -> None:
+    def __init__(self, ctx: Context, name: str, limit: Limit, request: Request, sessions: Sessions, acting: threading.Lock) -> None:
         if limit.first_count > MOST_AT_ONCE:
             raise CannotKnow("rate_limit.too_many", route=name, count=limit.first_count, most=MOST_AT_ONCE)
         self._name = name
@@ -64,6 +64,7 @@ class Act:
         self._wait_s = min(float(ctx.options["wait_s"]), MOST_WAIT_S)
         self._request = harmless(request)
         self._sessions = sessions
+        self._acting = acting
         self._callers = Callers(ctx, limit, self._request, sessions, time.time())
         self._letting_in: frozenset[int] = frozenset()
 
@@ -98,7 +99,7 @@ class Act:
         for attempt in range(self._callers.at_hand + 1):
             rested = attempt == self._callers.at_hand
             if rested:
-                time.sleep(self._limit.refill_s + MARGIN_S)
+                self._rest(self._limit.refill_s + MARGIN_S)
             first = self._callers.first(attempt)
             events = self._from_idle(first)
             told = rules.Told.of(events)
@@ -185,10 +186,18 @@ class Act:
         if recovered - time.monotonic() > self._wait_s:
             return {"unseen": True, "wait_s": self._wait_s, "events": []}
         # The connections are opened just before, so that no server closes one for being idle.
-        time.sleep(max(0.0, recovered - AHEAD_S - time.monotonic()))
+        self._rest(max(0.0, recovered - AHEAD_S - time.monotonic()))
         lines = self._open(first, rules.count_to_tell(self._limit, before, max(recovered, time.monotonic()), AHEAD_S))
         time.sleep(max(0.0, recovered - time.monotonic()))
         return {"unseen": False, "wait_s": self._wait_s, "events": self._fire(first, lines)}
+
+    def _rest(self, seconds: float) -> None:
+        """Send nothing for at least *seconds*."""
+        self._acting.release()
+        try:
+            time.sleep(seconds)
+        finally:
+            self._acting.acquire()
 
     def _open(self, caller: Caller, count: int) -> list[Ready]:
         """Return *count* open connections. Raises ``NoAnswer`` where one cannot be had: nothing has been sent yet."""

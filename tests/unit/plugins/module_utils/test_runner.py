@@ -243,6 +243,27 @@ def test_a_check_that_disturbs_runs_after_the_others_and_by_itself(tmp_path: pat
     assert max(float(row["observed"]) for row in rows[2:]) < min(float(row["observed"]) for row in rows[:2])
 
 
+def test_targets_of_different_lanes_are_looked_at_side_by_side_and_those_of_one_never(tmp_path: pathlib.Path) -> None:
+    class Alone(Good):
+        name = "alone_check"
+        alone = True
+
+        @classmethod
+        def lane(cls, target: str, options: t.Any) -> str:
+            return target[0]
+
+        def observe(self, ctx: Context) -> dict[str, t.Any]:
+            (tmp_path / ctx.target[0]).touch(exist_ok=False)
+            meeting = ctx.shared("meeting", lambda: threading.Barrier(2))
+            if ctx.target in ("a1", "b1"):
+                meeting.wait(timeout=5)
+            (tmp_path / ctx.target[0]).unlink()
+            return {"target": "met", "limit": 1}
+
+    rows = run([unit(Alone, target=name) for name in ("a1", "a2", "b1", "a3")])
+    assert [(row["target"]["name"], row["status"]) for row in rows] == [("a1", "pass"), ("a2", "pass"), ("b1", "pass"), ("a3", "pass")]
+
+
 def test_two_runs_on_one_host_do_not_disturb_each_other(tmp_path: pathlib.Path) -> None:
     class Alone(Good):
         name = "alone_check"
