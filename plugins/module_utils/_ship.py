@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:  # Ansible packs what it reads here; nothing of it is import
     from ansible_collections.resto.golive.plugins.module_utils._pgbackup import (  # noqa: F401
         access,
         cage,
+        digest,
         dump,
         engines,
         files,
@@ -49,6 +50,7 @@ MODULES = (
     "__init__",
     "access",
     "cage",
+    "digest",
     "dump",
     "engines",
     "files",

@@ -203,6 +203,17 @@ def test_the_newest_copy_is_another_clusters(server: Cluster, config: Config) ->
     assert refused(server) == "restore_drill.stored_other_cluster"
 
 
+def older(made: dict[str, t.Any]) -> None:
+    """As the program wrote it whose hashes were others."""
+    made["schema"] = files.SCHEMA - 1
+    made["tables"]["public.orders"]["hash"] = "1"
+
+
+def test_a_copy_that_an_older_program_made_is_neither_good_nor_bad(server: Cluster, config: Config) -> None:
+    stored(config, "20990101T000000Z-00000000", older)
+    assert refused(server) == "restore_drill.manifest_older"
+
+
 def looked(config: Config) -> set[str]:
     """Return what ``postgres_backup`` has to say of the real folder and the real repository, the host around them being right."""
     seen = {
@@ -227,10 +238,21 @@ def test_a_folder_of_another_cluster(config: Config) -> None:
     assert looked(config) == {"other_cluster"}
 
 
-@pytest.mark.parametrize("older", [False, True], ids=["nothing else there", "an older one there"])
-def test_a_snapshot_that_restic_leaves_out_without_a_word(config: Config, server: Cluster, older: bool) -> None:
+def test_an_older_programs_copy_is_told_and_the_next_backup_mends_it(config: Config) -> None:
+    path = newest(config) / files.MANIFEST
+    made = json.loads(path.read_text())
+    del made["seal"]
+    older(made)
+    path.write_text(json.dumps({**made, "seal": files.seal(made)}))
+    assert looked(config) == {"manifest_older"}
+    assert job.back_up(config)["ok"]
+    assert looked(config) == set()
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["nothing else there", "an older one there"])
+def test_a_snapshot_that_restic_leaves_out_without_a_word(config: Config, server: Cluster, earlier: bool) -> None:
     """restic 0.14 ends with 0 and lists what it could read."""
-    if older:
+    if earlier:
         stored(config, "20200101T000000Z-00000000", lambda made: None)
     wanted = newest(config).name
     (damaged,) = [one["snapshot"] for one in offsite.stored(config) if one["id"] == wanted]
@@ -239,7 +261,7 @@ def test_a_snapshot_that_restic_leaves_out_without_a_word(config: Config, server
     raw[len(raw) // 2] ^= 1
     path.chmod(0o600)
     path.write_bytes(raw)
-    assert len(offsite.stored(config)) == older
+    assert len(offsite.stored(config)) == earlier
     assert looked(config) == {"offsite_unlisted"}
     assert refused(server) == "restore_drill.stored_unlisted"
 

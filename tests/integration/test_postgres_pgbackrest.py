@@ -81,6 +81,7 @@ def test_the_second_backup_builds_on_the_first_and_all_is_encrypted(shop: Archiv
     assert seen["live"]["system_identifier"] == str(seen["stanza"]["db"][0]["system-id"])
     assert seen["live"]["settings"]["archive_command"] == seen["live"]["wanted"]["archive_command"]
     assert seen["repositories"] == [{"key": "1", "type": "posix", "path": f"{shop.home}/repo", "cipher-type": "aes-256-cbc"}]
+    assert seen["manifest"]["schema"] == files.SCHEMA
     assert PASSPHRASE not in str(seen)
     everything = b"".join(path.read_bytes() for path in (shop.home / "repo").rglob("*") if path.is_file())
     assert b"PG_VERSION" not in everything

@@ -118,6 +118,19 @@ def test_a_digit_flipped_where_only_the_content_shows_it(server: Cluster, fetche
     assert told(rehearse(fetched)) == {("content_differs", "public.tenants")}
 
 
+def test_hashes_that_another_version_of_the_program_made_are_not_compared(fetched: pathlib.Path) -> None:
+    """Also where the preflight was told something else than what lies there."""
+
+    def other(body: dict[str, t.Any]) -> None:
+        body["schema"] = files.SCHEMA - 1
+        body["tables"]["public.tenants"]["hash"] = "1"
+
+    resealed(fetched / "backup", other)
+    result = rehearse(fetched)
+    assert (result["verdict"], result["failed"]) == ("inconclusive", "verify")
+    assert "make another backup" in result["why"]
+
+
 def test_a_role_missing_in_globals(fetched: pathlib.Path) -> None:
     path = fetched / "backup" / "globals.sql"
     path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if "shop_app" not in line))
@@ -241,6 +254,7 @@ KNOWN = {"running_s": None, "newest": NEWEST, "manifest": MANIFEST, "local_syste
         ({"newest": None}, "nothing_stored"),
         ({"manifest": None}, "no_manifest"),
         ({"manifest": {"at": "x"}}, "no_manifest"),
+        ({"manifest": {**MANIFEST, "schema": files.SCHEMA - 1}}, "manifest_older"),
         ({"local_system": "2"}, "stored_other_cluster"),
         ({"failed": "offsite", "why": "x"}, "offsite_refused"),
         ({"manifest": {**MANIFEST, "restored_bytes": 1 << 60}}, "no_room"),

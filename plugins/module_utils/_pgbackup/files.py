@@ -18,6 +18,10 @@ import typing as t
 Json = t.Any
 
 MANIFEST = "manifest.json"
+
+#: What the manifest's figures mean. 1: a table's hash was the sum of its rows' texts' hashes.
+SCHEMA = 2
+
 PARTIAL = ".partial-"
 HISTORY = "history.jsonl"
 LOCK = "lock"

@@ -45,7 +45,7 @@ def _newest(directory: pathlib.Path, name: str, digests: bool) -> dict[str, Json
     damage = files.damage(folder, made, digests=digests)
     globals_sql = folder / "globals.sql"
     roles = files.roles_in(globals_sql.read_text(encoding="utf-8")) if globals_sql.is_file() else set()
-    kept = ("id", "at", "system_identifier", "server_version", "restored_bytes", "archive_bytes", "schema_hash", "source")
+    kept = ("id", "at", "system_identifier", "server_version", "restored_bytes", "archive_bytes", "schema_hash", "source", "schema")
     return {
         **{key: made[key] for key in kept},
         "manifest": "whole",

@@ -15,10 +15,10 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from . import digest, files, programs
+
 Json = t.Any
 Connection = psycopg.Connection[t.Any]
-
-SCHEMA = 1
 
 #: How values are written as text, whatever the server's configuration says: hashes of content rest on it. ``row_security=off`` makes a query that
 #: a policy would cut short fail instead. ``jit=off``: to compile a query that sums up one column takes longer than it saves.
@@ -40,9 +40,13 @@ PINNED = (
 #: The same, where the server is of this version or newer: (first version, name, value).
 PINNED_SINCE = ((170000, "transaction_timeout", "0"),)
 
-#: Tables whose rows pg_dump writes out: not those of an extension, which CREATE EXTENSION brings.
+#: Tables whose rows pg_dump writes out: not those of an extension, which CREATE EXTENSION brings. Columns by name: a table that inherits may come back with
+#: another order of them. The type stands beside it where it is PostgreSQL's own.
 TABLES = """
-select n.nspname as schema, c.relname as name, pg_table_size(c.oid) as bytes, c.relrowsecurity as row_security
+select n.nspname as schema, c.relname as name, pg_table_size(c.oid) as bytes, c.relrowsecurity as row_security, array(
+    select array[a.attname::text, case when y.typnamespace = 'pg_catalog'::regnamespace then y.typname::text else '' end]
+    from pg_attribute a join pg_type y on y.oid = a.atttypid where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attname
+  ) as columns
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind = 'r' and n.nspname not like 'pg\\_%' and n.nspname <> 'information_schema'
   and not exists (select 1 from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
@@ -110,7 +114,7 @@ def what_it_is(connection: Connection) -> dict[str, Json]:
     """Return everything but the content: database, extensions, roles, sequences, counts of objects. Milliseconds."""
     database = row(connection, DATABASE)
     return {
-        "schema": SCHEMA,
+        "schema": files.SCHEMA,
         "system_identifier": str(row(connection, "select system_identifier from pg_control_system()")["system_identifier"]),
         "server_version": int(row(connection, "select current_setting('server_version_num') as v")["v"]),
         "data_checksums": row(connection, "select current_setting('data_checksums') as v")["v"] == "on",
@@ -128,9 +132,9 @@ def content(connection: Connection) -> dict[str, dict[str, Json]]:
     """Return rows and a hash of each table, in one scan each. The hash is a sum, so the order of the rows does not matter; sums of bigint do not overflow."""
     found = {}
     for table in rows(connection, TABLES):
-        query = sql.SQL(
-            'select count(*) as rows, coalesce(sum(hashtextextended((golive_row.*)::text collate "C", 0)), 0)::text as hash from only {} golive_row'
-        ).format(sql.Identifier(table["schema"], table["name"]))
+        query = sql.SQL("select count(*) as rows, coalesce(sum({}), 0)::text as hash from only {}").format(
+            digest.of_row(table["columns"]), sql.Identifier(table["schema"], table["name"])
+        )
         counted = rows(connection, query)[0]
         found[f"{table['schema']}.{table['name']}"] = {**counted, "bytes": int(table["bytes"]), "row_security": table["row_security"]}
     return found
@@ -180,7 +184,12 @@ def free_numbers(connection: Connection) -> list[str]:
 
 
 def differences(wanted: t.Mapping[str, Json], found: t.Mapping[str, Json]) -> list[dict[str, Json]]:
-    """Return where the copy *found* is not what the manifest *wanted*, each as ``{code, name, wanted, found}``. Exact, without a tolerance."""
+    """Return where the copy *found* is not what the manifest *wanted*, each as ``{code, name, wanted, found}``. Exact, without a tolerance.
+
+    Raises :class:`programs.Failed` where another version of this program wrote the manifest: its hashes mean something else.
+    """
+    if wanted.get("schema") != found["schema"]:
+        raise programs.Failed("verify", f"the manifest's format is {wanted.get('schema')}, and {found['schema']} is what can be compared: make another backup")
     told: list[dict[str, Json]] = []
 
     def tell(code: str, name: str, before: Json, after: Json) -> None:

@@ -76,7 +76,11 @@ def _manifest(folder: pathlib.Path) -> dict[str, Json]:
     except (OSError, ValueError, KeyError, AttributeError) as problem:
         return {"id": folder.name, "broken": str(problem)[:200]}
     errors = {name: answer["error"] for name, answer in made["invariants"].items() if isinstance(answer, dict)}
-    return {"id": made["id"], "label": made["label"], "at": made["at"], "broken_invariants": errors, "damage": files.damage(folder, made)}
+    return {
+        **{key: made[key] for key in ("id", "label", "at", "schema")},
+        "broken_invariants": errors,
+        "damage": files.damage(folder, made),
+    }
 
 
 def _live(config: Config) -> dict[str, Json]:

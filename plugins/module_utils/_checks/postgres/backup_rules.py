@@ -10,7 +10,7 @@ import statistics
 import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, Json, Options
-from ansible_collections.resto.golive.plugins.module_utils._pgbackup import offsite
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files, offsite
 
 #: RPO in minutes where nobody promises one: what an hourly dump and archived WAL can hold (research: pg_dump's RPO is its interval).
 DEFAULT_RPO = {"dump": 60.0, "pgbackrest": 15.0}
@@ -152,6 +152,13 @@ def _last(seen: Seen) -> list[Assertion]:
     return [Assertion("fail", "postgres_backup.last_failed", params, source="history.jsonl")]
 
 
+def comparable(made: Seen) -> list[Assertion]:
+    """Another version of the program, an older one as a rule, may have written other figures down: nobody can hold a copy against them."""
+    if made["schema"] == files.SCHEMA:
+        return []
+    return [Assertion("fail", "postgres_backup.manifest_older", {"id": made["id"]}, files.SCHEMA, made["schema"], "manifest.json")]
+
+
 def _whole(newest: Seen) -> list[Assertion]:
     told = [
         Assertion(
@@ -163,6 +170,7 @@ def _whole(newest: Seen) -> list[Assertion]:
         told.append(Assertion("fail", "postgres_backup.role_missing", {"id": newest["id"], "roles": ", ".join(newest["roles_missing"])}, source="globals.sql"))
     for name, why in newest["broken_invariants"].items():
         told.append(Assertion("fail", "postgres_backup.invariant_broken", {"name": name, "why": why}, source="postgres_restore_invariants"))
+    told += comparable(newest)
     if not told:
         params = {"id": newest["id"], "tables": newest["tables"], "rows": newest["rows"]}
         told.append(Assertion("pass", "postgres_backup.whole", params, source="manifest.json"))

@@ -155,6 +155,7 @@ def _manifest(seen: Seen) -> list[Assertion]:
     told = [
         _say("fail", "invariant_broken", "an answer", why, "postgres_restore_invariants", name=name, why=why) for name, why in made["broken_invariants"].items()
     ]
+    told += backup_rules.comparable(made)
     return told + [
         Assertion("fail", backup_rules.DAMAGE[one["code"]], {"id": made["id"], **{key: one[key] for key in ("name", "wanted", "found")}})
         for one in made["damage"]

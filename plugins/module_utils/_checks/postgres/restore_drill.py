@@ -20,6 +20,7 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.postgres impo
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_host import CONFIG, read_config
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_report import REPORT
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_backup import ENGINE
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files
 
 Source: t.TypeAlias = "drill_sources.Job | drill_sources.Theirs"
 
@@ -139,6 +140,8 @@ def _preflight(known: t.Mapping[str, Json], scratch: pathlib.Path) -> tuple[dict
         raise CannotKnow("restore_drill.stored_other_cluster", id=newest["id"], ours=ours, theirs=theirs)
     if not set(manifest or ()) >= MANIFEST_NEEDED:
         raise CannotKnow("restore_drill.no_manifest", id=newest["id"])
+    if manifest.get("schema", files.SCHEMA) != files.SCHEMA:  # what others make has none, and is compared with nothing
+        raise CannotKnow("restore_drill.manifest_older", id=newest["id"])
     major = manifest["server_version"] // 10000
     if not pathlib.Path(f"/usr/lib/postgresql/{major}/bin/postgres").exists() and not shutil.which("postgres"):
         raise CannotKnow("restore_drill.wrong_major", major=major)

@@ -16,6 +16,7 @@ from ansible_collections.resto.golive.plugins.module_utils import _cron, _system
 from ansible_collections.resto.golive.plugins.module_utils._check import Context, worst
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_rules, drill_rules
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_cron import BackupCron
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files
 
 Seen = dict[str, t.Any]
 NOW = datetime.datetime(2026, 11, 24, 13, 0, tzinfo=datetime.UTC)
@@ -34,7 +35,7 @@ def seen(minutes: float = 10, *, newest: Seen | None = None, **more: t.Any) -> S
     at = ago(minutes)
     copy = {
         "id": name(at), "at": at.isoformat(), "manifest": "whole", "system_identifier": "1", "archive_bytes": 100, "tables": 3, "rows": 9,
-        "damage": [], "roles_missing": [], "broken_invariants": {}, **(newest or {}),
+        "damage": [], "roles_missing": [], "broken_invariants": {}, "schema": files.SCHEMA, **(newest or {}),
     }  # fmt: skip
     good = [{"ok": True, "id": f"earlier{number}", "archive_bytes": 100, "started_at": ""} for number in range(3)]
     stored = [{"id": name(at), "system_identifier": "1"}]
@@ -82,6 +83,8 @@ DAMAGED = {"name": "dump/1.dat.gz", "wanted": 2, "found": 1}
         ({"installed": False}, {("fail", "none")}),
         ({"newest": {"manifest": "missing"}}, {("fail", "manifest_missing")}),
         ({"newest": {"manifest": "broken", "why": "x"}}, {("fail", "manifest_broken")}),
+        ({"newest": {"schema": files.SCHEMA - 1}}, {("fail", "manifest_older")}),
+        ({"newest": {"schema": files.SCHEMA + 1}}, {("fail", "manifest_older")}),
         *[({"newest": {"damage": [{"code": code, **DAMAGED}]}}, {("fail", code)}) for code in sorted(backup_rules.DAMAGE)],
         ({"newest": {"roles_missing": ["shop"]}}, {("fail", "role_missing")}),
         ({"newest": {"broken_invariants": {"money": "42P01"}}}, {("fail", "invariant_broken")}),

@@ -18,7 +18,7 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.back
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_backup import PostgresBackup
 from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
 from ansible_collections.resto.golive.plugins.module_utils._options import missing_options
-from ansible_collections.resto.golive.plugins.module_utils._pgbackup import pgbackrest, pitr, programs
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files, pgbackrest, pitr, programs
 from ansible_collections.resto.golive.plugins.plugin_utils import texts
 
 Seen = dict[str, t.Any]
@@ -45,7 +45,7 @@ def live(**more: t.Any) -> Seen:
 
 
 def seen(**more: t.Any) -> Seen:
-    made = {"id": "x", "label": "20270115-080000F", "broken_invariants": {}, "damage": []}
+    made = {"id": "x", "label": "20270115-080000F", "schema": files.SCHEMA, "broken_invariants": {}, "damage": []}
     return {
         "engine": "pgbackrest", "installed": True, "now": NOW, "version": "2.45", "outdated": [], "secrets_current": True, "access_missing": [],
         "mode": "0o700",
@@ -107,6 +107,7 @@ def test_what_is_right_passes_and_says_what_was_seen() -> None:
         ({"gaps_refused": "x"}, {("error", "gaps_unseen")}),
         ({"manifest": None}, {("fail", "manifest_missing")}),
         ({"manifest": {"id": "x", "broken": "seal"}}, {("fail", "manifest_broken")}),
+        ({"manifest": {**seen()["manifest"], "schema": files.SCHEMA - 1}}, {("fail", "manifest_older")}),
         ({"repositories": [{"key": "1", "type": "posix", "path": "/var/lib/pgbackrest"}]}, {("fail", "same_host")}),
         ({"repositories": [{"key": "1", "type": "posix", "host": "localhost"}]}, {("fail", "same_host")}),
         ({"repositories": [{"key": "1", "type": "posix", "host": "ops1"}]}, set()),
