@@ -57,11 +57,22 @@ def _number(word: str, name: str) -> int:
 
 
 def on_calendar(expression: str) -> str:
-    """Return *expression* as systemd.time(7) writes calendar events."""
+    """Return *expression* as systemd.time(7) writes calendar events, in the normalized form of ``systemd-analyze calendar``."""
     minutes, hours, days, months, weekdays = parse(expression)
-    named = [DAYS[day] for day in sorted(weekdays)]
-    date = f"*-{_listed(months, 12, 2)}-{_listed(days, 31, 2)}"
-    return f"{','.join(named) + ' ' if len(named) < 7 else ''}{date} {_listed(hours, 24, 2)}:{_listed(minutes, 60, 2)}:00"
+    named = "" if len(weekdays) == 7 else f"{_named(weekdays)} "
+    return f"{named}*-{_listed(months, 12, 2)}-{_listed(days, 31, 2)} {_listed(hours, 24, 2)}:{_listed(minutes, 60, 2)}:00"
+
+
+def _named(weekdays: t.Collection[int]) -> str:
+    """Return the days as systemd itself writes them, which is how it shows a timer: its week begins on Monday, and three in a row are a range."""
+    runs: list[list[int]] = []
+    for day in sorted((day - 1) % 7 for day in weekdays):
+        if runs and runs[-1][-1] == day - 1:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    names = [[DAYS[(day + 1) % 7] for day in run] for run in runs]
+    return ",".join(f"{run[0]}..{run[-1]}" if len(run) > 2 else ",".join(run) for run in names)
 
 
 def _listed(values: t.Collection[int], whole: int, width: int) -> str:
