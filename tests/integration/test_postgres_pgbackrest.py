@@ -201,6 +201,22 @@ def test_a_passphrase_that_was_rotated(shop: Archived) -> None:
         with pytest.raises(pgbackrest.Refused) as caught:
             pitr.take(shop.config, datetime.datetime.now(datetime.UTC))
         assert caught.value.name == "password"
+        with pytest.raises(pgbackrest.Failed) as refused:
+            pitr.begin(shop.config)
+        assert refused.value.phase == "password", "the server would archive into a repository that it cannot open"
+
+
+def test_no_server_is_told_to_archive_into_a_repository_that_cannot_be_seen(shop: Archived) -> None:
+    """``info`` ends with 0 and says it in the status: a server that archives there would fill its own disk."""
+    shop.server.sql("alter system reset archive_command", "select pg_reload_conf()")
+    ours = pitr.wanted(shop.config)["archive_command"]
+    info = shop.home / "repo" / "backup" / "golive" / "backup.info"
+    with changed(info, b"noise\n"), changed(info.with_suffix(".info.copy"), b""):
+        wait_until(lambda: shop.server.value("select setting from pg_settings where name = 'archive_command'") != ours)
+        with pytest.raises(pgbackrest.Failed):
+            pitr.begin(shop.config)
+        assert shop.server.value("select setting from pg_settings where name = 'archive_command'") != ours
+    assert pitr.begin(shop.config) == ["alter system set archive_command"]
 
 
 def test_an_option_that_this_version_does_not_know_is_named(shop: Archived) -> None:

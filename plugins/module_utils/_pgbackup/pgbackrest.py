@@ -36,6 +36,9 @@ SINCE = {"repo-sftp": "2.46", "repo-block": "2.46"}
 #: to the standard output, before the answer.
 LOGGED = re.compile(r"^P\d{2,} +\w+: .*\n(?: {8,}.*\n)*", re.MULTILINE)
 
+#: What a wrong passphrase makes of a file.
+UNDECIPHERED = "found outside of section"
+
 #: Settings of a repository that may be told: no keys, no passwords.
 TOLD = ("type", "path", "host", "s3-bucket", "s3-endpoint", "azure-account", "azure-container", "gcs-bucket", "sftp-host", "cipher-type")
 
@@ -45,7 +48,7 @@ class Refused(Failed):
 
     def __init__(self, command: str, rc: int, said: str) -> None:
         super().__init__("pgbackrest", f"pgbackrest {command} ended with {rc}: {_printable(programs.last_words(said))}")
-        encrypted = rc == 29 and "found outside of section" in said  # what a wrong passphrase makes of a file
+        encrypted = rc == 29 and UNDECIPHERED in said
         damaged = rc == 42 and ("[FormatError]" in said or "[ChecksumError]" in said)  # a segment that cannot be unpacked
         self.name = "password" if encrypted else "corrupt" if damaged else CODES.get(rc, "other")
 
@@ -100,6 +103,12 @@ def info(config: Config) -> tuple[dict[str, Json], list[str]]:
     found = [one for one in json.loads(out, strict=False) if one["name"] == config["pgbackrest"]["stanza"]]
     stanza = found[0] if found else {"backup": [], "archive": [], "db": [], "cipher": "none", "repo": [], "status": {"code": 1, "message": "no such stanza"}}
     return stanza, unknown_options(complaints)
+
+
+def unwell(stanza: t.Mapping[str, Json]) -> Failed:
+    """Return what is wrong with a stanza whose status is neither good nor empty. ``info`` itself ends with 0 then."""
+    words = " ".join(str(one["status"]["message"]) for one in stanza.get("repo") or ()) or str(stanza["status"]["message"])
+    return Failed("password" if UNDECIPHERED in words else "repository", f"pgbackrest info: {_printable(words)[:300]}")
 
 
 def repositories(config: Config) -> list[dict[str, str]]:

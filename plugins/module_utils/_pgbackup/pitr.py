@@ -39,8 +39,9 @@ KINDS = ("full", "diff", "incr")
 #: (setting, what it must be); what is set to something else by somebody is not ours to change.
 ARCHIVE_TIMEOUT_S = 60
 
-#: What pgBackRest says of a stanza that is not there: its path, or its data.
+#: What pgBackRest says of a stanza that is not there: its path, or its data. And what it says where nothing is wrong: all is well, or there is no backup yet.
 STATUS_NO_STANZA = (1, 3)
+STATUS_WELL = (0, 2)
 
 
 def due(config: Config, backups: t.Sequence[t.Mapping[str, Json]], now: float) -> str:
@@ -200,6 +201,9 @@ def begin(config: Config) -> list[str]:
     if stanza["status"]["code"] in STATUS_NO_STANZA:
         pgbackrest.call(config, "stanza-create")
         done.append("pgbackrest stanza-create")
+    elif stanza["status"]["code"] not in STATUS_WELL:
+        # A server that archives into a repository that nobody can write to fills its own disk.
+        raise pgbackrest.unwell(stanza)
     with dump.connect(config, "postgres") as session:
         session.autocommit = True
         for name, value in wanted(config).items():

@@ -17,7 +17,7 @@ NO_STANZA, NO_BACKUP = (1, 3), 2
 
 #: What pgBackRest says, by name (``_pgbackup/pgbackrest``), and by the phase of a job that failed.
 REFUSED = {
-    "password": "postgres_backup.password_rotated",
+    "password": "postgres_backup.passphrase_other",
     "unreachable": "postgres_backup.offsite_unreachable",
     "option": "postgres_backup.option_refused",
     "archive": "postgres_backup.archive_taken",
@@ -122,7 +122,7 @@ def _status(status: t.Mapping[str, Json], repositories: t.Sequence[t.Mapping[str
         return _say("fail", "repository_empty", ">= 1", 0, source)
     words = " ".join(str(one["status"]["message"]) for one in repositories) or str(status["message"])
     if "found outside of section" in words:  # what a wrong passphrase makes of a file
-        return _say("fail", "password_rotated", 0, status["code"], source, repository="pgBackRest", why=status["message"])
+        return _say("fail", "passphrase_other", 0, status["code"], source, repository="pgBackRest", why=status["message"])
     why = "".join(letter if letter.isprintable() else "?" for letter in words)[:300]
     return _say("fail", "pgbackrest_refused", 0, status["code"], source, repository="pgBackRest", why=why)
 

@@ -95,7 +95,7 @@ def test_what_is_right_passes_and_says_what_was_seen() -> None:
         ({"stanza": stanza(backup=[], status={"code": 2, "message": "no valid backups"})}, {("fail", "repository_empty")}),
         ({"stanza": stanza(backup=[], status={"code": 0, "message": "ok"})}, {("fail", "repository_empty")}),
         ({"stanza": stanza(status={"code": 4, "message": "different across repos"})}, {("fail", "pgbackrest_refused")}),
-        ({"stanza": stanza(repo=[GARBLED], status={"code": 99, "message": "other"})}, {("fail", "password_rotated")}),
+        ({"stanza": stanza(repo=[GARBLED], status={"code": 99, "message": "other"})}, {("fail", "passphrase_other")}),
         ({"stanza": stanza(repo=[{"key": 1, "cipher": "none"}])}, {("fail", "not_encrypted")}),
         ({"stanza": stanza(backup=[backup(error=True)])}, {("fail", "page_errors")}),
         ({"stanza": stanza(backup=[backup(HOUR * 1.2)])}, set()),
