@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files, offsite, retain
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files, job, offsite, retain
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup.programs import Failed
 
 NOW = datetime.datetime(2026, 11, 24, 12, 0, tzinfo=datetime.UTC)
@@ -192,3 +192,18 @@ def test_what_a_killed_run_was_removing_is_written_down_first(far: dict[str, t.A
     assert json.loads(state.read_text())["removing"] == [gone]
     monkeypatch.setattr(offsite, "restic", real)
     assert "removing" not in retain.apply(far, SYSTEM, NOW)
+
+
+def test_a_copy_that_somebody_else_deleted_is_told_until_somebody_has_looked(far: dict[str, t.Any], tmp_path: pathlib.Path) -> None:
+    carried(far, 0)
+    deleted = carried(far, 1)
+    retain.apply(far, SYSTEM, NOW)
+    snapshot = next(one["snapshot"] for one in offsite.stored(far) if one["id"] == deleted)
+    offsite.restic(far, "forget", "--prune", snapshot)
+    for hours in (1, 2):
+        later = NOW + datetime.timedelta(hours=hours)
+        assert retain.apply(far, SYSTEM, later)["lost"] == {deleted: (NOW + datetime.timedelta(hours=1)).isoformat()}
+    written = tmp_path / "config.json"
+    written.write_text(json.dumps(far))
+    assert job.main(["accept-lost", str(written)]) == 0
+    assert retain.apply(far, SYSTEM, NOW + datetime.timedelta(hours=3))["lost"] == {}

@@ -88,10 +88,21 @@ def keep(config: t.Mapping[str, Json], system: str) -> None:
 
 def force(config: t.Mapping[str, Json]) -> dict[str, Json]:
     """Carry the policy out although its breaker holds it: somebody looked, and says so by starting this."""
+    with _ours(config):
+        return retain.apply(config, retain.live_system(config), datetime.datetime.now(datetime.UTC), force=True)
+
+
+def accept(config: t.Mapping[str, Json]) -> dict[str, Json]:
+    with _ours(config):
+        return retain.accept(config, datetime.datetime.now(datetime.UTC))
+
+
+@contextlib.contextmanager
+def _ours(config: t.Mapping[str, Json]) -> t.Iterator[None]:
     with lock(pathlib.Path(config["directory"])) as ours:
         if not ours:
             raise Failed("busy", "a backup is running")
-        return retain.apply(config, retain.live_system(config), datetime.datetime.now(datetime.UTC), force=True)
+        yield
 
 
 def sweep(directory: pathlib.Path) -> None:
@@ -186,6 +197,7 @@ DO: dict[str, t.Callable[[t.Mapping[str, Json]], int]] = {
     "cage": lambda plan: answer(lambda: cage.rehearse(plan, engines.COPIES[str(plan.get("engine") or "dump")])),
     "plan": lambda config: answer(lambda: retain.told(config, datetime.datetime.now(datetime.UTC))),
     "force-retain": lambda config: answer(lambda: force(config)),
+    "accept-lost": lambda config: answer(lambda: accept(config)),
     "verified": lambda order: answer(lambda: verified(order)),
     "trial": lambda plan: answer(lambda: trial.run(plan)),
     "grant": lambda config: answer(lambda: {"statements": access.settle(config, apply=True)}),

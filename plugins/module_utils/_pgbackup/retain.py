@@ -4,7 +4,7 @@
 """The retention policy at work: what is there, what :mod:`retention` says of it, and the removing of what it lets go.
 
 Copies are looked for where the policy reigns: in the second place, or, where there is none, in the local directory. What was kept is written down each time, so
-that a copy that disappears without us is noticed.
+that a copy that disappears without us is noticed, and told until somebody has looked into it.
 """
 
 from __future__ import annotations
@@ -117,6 +117,7 @@ def apply(config: t.Mapping[str, Json], system: str, now: datetime.datetime, *, 
     made = planned(config, system, now)
     doomed = [backup.id for backup in made.doomed(force=force)]
     state = pathlib.Path(config["directory"]) / STATE
+    lost = _lost(_remembered(state), {one.backup.id for one in made.decisions}, now)
     if doomed:
         # Who looks before we are done, or after we were killed, must not take them for copies that somebody else deleted.
         remember(state, {**_remembered(state), "removing": doomed})
@@ -132,9 +133,24 @@ def apply(config: t.Mapping[str, Json], system: str, now: datetime.datetime, *, 
         "kept": sorted(backup.id for backup in [*made.kept(), *made.removed()] if backup.state == "good" and backup.id not in doomed),
         "removed": doomed,
         "refusals": [] if force else list(made.refusals),
+        "lost": lost,
     }
     remember(state, done)
     return done
+
+
+def _lost(last: t.Mapping[str, Json], there: t.Collection[str], now: datetime.datetime) -> dict[str, str]:
+    """Return what the policy kept and somebody else deleted, by id, and when that was noticed. Time does not mend it: :func:`accept` does."""
+    noticed = {name: now.isoformat() for name in last.get("kept", ()) if name not in last.get("removing", ())}
+    return {name: at for name, at in {**noticed, **last.get("lost", {})}.items() if name not in there}
+
+
+def accept(config: t.Mapping[str, Json], now: datetime.datetime) -> dict[str, Json]:
+    """Stop telling of copies that are gone: somebody found out why, and says so by starting this. Returns them. The caller holds the directory's lock."""
+    state = pathlib.Path(config["directory"]) / STATE
+    last, present = _remembered(state), {one.id for one in there(config)}
+    remember(state, {**last, "kept": [name for name in last.get("kept", ()) if name in present], "lost": {}})
+    return {"accepted": _lost(last, present, now)}
 
 
 def told(config: t.Mapping[str, Json], now: datetime.datetime) -> dict[str, Json]:

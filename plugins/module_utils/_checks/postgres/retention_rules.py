@@ -85,9 +85,9 @@ def _applied(seen: Seen, options: Options) -> t.Iterator[Assertion]:
 
 
 def _lost(seen: Seen, options: Options) -> t.Iterator[Assertion]:
-    """What the last run kept is still there: a copy that went without us was deleted by somebody else. A run that is at work says what it removes."""
-    there = {one["id"] for one in seen["decisions"]}
-    lost = sorted(set(seen["last"].get("kept", ())) - there - set(seen["last"].get("removing", ())))
+    """What was kept is still there: a copy that went without us was deleted by somebody else. A run that is at work says what it removes."""
+    there, last = {one["id"] for one in seen["decisions"]}, seen["last"]
+    lost = sorted((set(last.get("kept", ())) - set(last.get("removing", ())) | set(last.get("lost", ()))) - there)
     status, code = ("fail", "copies_lost") if lost else ("pass", "copies_there")
     yield _say(status, code, "retention.json", [], lost[:5], count=len(lost) or len(there), names=", ".join(lost[:5]))
 

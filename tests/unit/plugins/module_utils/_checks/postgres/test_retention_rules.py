@@ -111,6 +111,9 @@ def test_a_copy_that_went_without_us_is_missed() -> None:
     assert told(what) == ("fail", {"copies_lost"}), "another one is being removed"
     what["last"]["removing"] = ["1d"]
     assert "copies_lost" not in told(what)[1], "the run that is at work removes it"
+    what["last"]["lost"] = {"9d": NOW.isoformat(), "0d": NOW.isoformat()}
+    lost = next(one for one in BackupRetention().judge(what, OPTIONS) if one.code == "backup_retention.copies_lost")
+    assert lost.params["names"] == "9d", "what an earlier run missed is still told, and what came back is not"
 
 
 def test_what_the_last_run_left_over_is_told_and_what_came_since_is_not() -> None:
