@@ -9,12 +9,10 @@ import dataclasses
 import typing as t
 
 from ansible_collections.resto.golive.plugins.plugin_utils.report import model
+from ansible_collections.resto.golive.plugins.plugin_utils.report.wording import PHASES
 
 Json = t.Any
 Drill = t.Mapping[str, Json]
-
-#: The order in which things happen; ``replay`` and ``structure`` are those of a physical backup, which is analyzed after them.
-PHASES = ("fetch", "check", "start", "restore", "analyze", "verify", "replay", "structure")
 
 #: As many bars as a phone shows apart.
 DRAWN = 24
