@@ -11,6 +11,7 @@ write one: docs/defects.md.
 from __future__ import annotations
 
 import argparse
+import functools
 import signal
 import sys
 import typing as t
@@ -68,7 +69,7 @@ def main() -> None:
             sys.exit(f"not green before anything was broken: {', '.join(not_good)}. Mend the lab first: make demo")
         trials: list[Trial] = []
         try:
-            for trial in tried(groups, lab, healthy):
+            for trial in tried(groups, lab, healthy, functools.partial(print, flush=True)):
                 trials.append(trial)
                 print(line(trial), flush=True)
         finally:

@@ -133,14 +133,16 @@ def together(defects: t.Iterable[Defect], kin: t.Mapping[str, t.Collection[str]]
     return [group for _taken, group in groups]
 
 
-def tried(groups: t.Iterable[t.Sequence[Defect]], lab: Lab, healthy: States) -> t.Iterator[Trial]:
+def tried(groups: t.Iterable[t.Sequence[Defect]], lab: Lab, healthy: States, tell: t.Callable[[str], None] = lambda words: None) -> t.Iterator[Trial]:
     """Try the defects of each group at once on *lab*, each alone where that leaves a doubt, and yield each trial when all about it is known.
 
-    Ends early where a restore did not restore: nothing after it is sure.
+    *tell* hears what the doubt was. Ends early where a restore did not restore: nothing after it is sure.
     """
     for group in groups:
         trials = _at_once(group, lab, healthy)
         doubtful = len(group) > 1 and any(trial.missed for trial in trials) and not any(trial.left for trial in trials)
+        if doubtful:
+            tell("one by one, because together " + "; ".join(f"{trial.defect.id}: {', '.join(trial.missed)}" for trial in trials if trial.missed))
         for some in (_at_once([defect], lab, healthy) for defect in group) if doubtful else (trials,):
             yield from some
             if any(trial.left for trial in some):

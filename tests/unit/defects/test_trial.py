@@ -74,6 +74,9 @@ def test_defects_of_the_same_item_are_never_in_the_lab_at_once() -> None:
 def test_a_defect_that_nothing_notices_is_not_hidden_by_one_that_is_noticed() -> None:
     lab = FakeLab({"a.one/x": {"a.one": "fail"}, "b.two/x": {}})
     assert outcome(lab, defect("a.one/x"), defect("b.two/x")) == {"a.one/x": [], "b.two/x": ["noticed by nothing"]}
+    heard: list[str] = []
+    assert len(list(tried([[defect("a.one/x"), defect("b.two/x")]], lab, HEALTHY, heard.append))) == 2
+    assert heard == ["one by one, because together b.two/x: noticed by nothing"]
 
 
 def test_what_no_defect_of_a_group_declares_is_found_where_each_is_tried_alone() -> None:
