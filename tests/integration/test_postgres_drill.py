@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import fcntl
 import json
 import multiprocessing
 import os
@@ -19,6 +20,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import typing as t
 
@@ -282,9 +284,19 @@ def test_a_password_that_was_rotated(server: Cluster, config: Config) -> None:
     assert refused(server) == "restore_drill.offsite_refused"
 
 
-def test_a_backup_that_is_being_made(server: Cluster, config: Config) -> None:
+def test_a_backup_that_is_being_made_and_does_not_end(server: Cluster, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restore_drill, "BACKUP_ENDS_S", 0.1)
     with job.lock(pathlib.Path(config["directory"])):
         assert refused(server) == "restore_drill.backup_running"
+
+
+def test_a_backup_that_ends_is_waited_for(server: Cluster, config: Config) -> None:
+    with (pathlib.Path(config["directory"]) / files.LOCK).open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        ends = threading.Timer(2.0, fcntl.flock, (handle, fcntl.LOCK_UN))
+        ends.start()
+        assert drill(server)[0]["verdict"] == "pass"
+        assert not ends.is_alive(), "the drill began beside the backup"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a disk of a size of its own is a mount, and only root may mount")
