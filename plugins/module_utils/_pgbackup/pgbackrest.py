@@ -39,6 +39,12 @@ LOGGED = re.compile(r"^P\d{2,} +\w+: .*\n(?: {8,}.*\n)*", re.MULTILINE)
 #: What a wrong passphrase makes of a file.
 UNDECIPHERED = "found outside of section"
 
+#: What ``info``, which ends with 0, says in a status of a repository that it cannot look at (its ``error.auto``): (words, name).
+STATES = ((UNDECIPHERED, "password"), ("[HostConnectError]", "unreachable"), ("unable to get address", "unreachable"))
+
+#: How long an answer is waited for where somebody only looks, in seconds. It asks four times: with its own 60 s it takes minutes to hear that a store is gone.
+LOOK_S = 10
+
 #: Settings of a repository that may be told: no keys, no passwords.
 TOLD = ("type", "path", "host", "s3-bucket", "s3-endpoint", "azure-account", "azure-container", "gcs-bucket", "sftp-host", "cipher-type")
 
@@ -98,17 +104,17 @@ def since(option: str) -> str:
 
 def info(config: Config) -> tuple[dict[str, Json], list[str]]:
     """Return what ``info`` says of the stanza, and the options that the configuration has and this version lacks. Raises :class:`Refused`."""
-    out, complaints = said(config, "info", "--output=json", "--log-level-file=off")
+    out, complaints = said(config, "info", "--output=json", "--log-level-file=off", f"--io-timeout={LOOK_S}")
     # Not strict: with a wrong passphrase its message holds what it decrypted.
     found = [one for one in json.loads(out, strict=False) if one["name"] == config["pgbackrest"]["stanza"]]
     stanza = found[0] if found else {"backup": [], "archive": [], "db": [], "cipher": "none", "repo": [], "status": {"code": 1, "message": "no such stanza"}}
     return stanza, unknown_options(complaints)
 
 
-def unwell(stanza: t.Mapping[str, Json]) -> Failed:
-    """Return what is wrong with a stanza whose status is neither good nor empty. ``info`` itself ends with 0 then."""
+def state(stanza: t.Mapping[str, Json]) -> tuple[str, str]:
+    """Return ``(name, words)`` of what is wrong with a stanza whose status is neither good nor empty; ``repository`` where no name is known for it."""
     words = " ".join(str(one["status"]["message"]) for one in stanza.get("repo") or ()) or str(stanza["status"]["message"])
-    return Failed("password" if UNDECIPHERED in words else "repository", f"pgbackrest info: {_printable(words)[:300]}")
+    return next((name for said, name in STATES if said in words), "repository"), _printable(words)[:300]
 
 
 def repositories(config: Config) -> list[dict[str, str]]:
@@ -127,7 +133,7 @@ def repositories(config: Config) -> list[dict[str, str]]:
 def archived(config: Config, archive_id: str, repository: int = 1) -> dict[str, str]:
     """Return the archived segments and histories by name, each with the SHA-1 of its content (empty for a history). Raises :class:`Refused`."""
     place = f"archive/{config['pgbackrest']['stanza']}/{archive_id}"
-    out = call(config, "repo-ls", "--recurse", "--output=json", f"--repo={repository}", "--log-level-file=off", last=(place,))
+    out = call(config, "repo-ls", "--recurse", "--output=json", f"--repo={repository}", "--log-level-file=off", f"--io-timeout={LOOK_S}", last=(place,))
     found = {}
     for path in json.loads(out):
         segment = re.fullmatch(r"(?:[0-9A-F]{16}/)?([0-9A-F]{24})-([0-9a-f]{40})(?:\.\w+)?|(?:[0-9A-F]{16}/)?([0-9A-F]{8}\.history)", path)

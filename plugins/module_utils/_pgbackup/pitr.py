@@ -203,7 +203,8 @@ def begin(config: Config) -> list[str]:
         done.append("pgbackrest stanza-create")
     elif stanza["status"]["code"] not in STATUS_WELL:
         # A server that archives into a repository that nobody can write to fills its own disk.
-        raise pgbackrest.unwell(stanza)
+        name, words = pgbackrest.state(stanza)
+        raise Failed(name, f"pgbackrest info: {words}")
     with dump.connect(config, "postgres") as session:
         session.autocommit = True
         for name, value in wanted(config).items():

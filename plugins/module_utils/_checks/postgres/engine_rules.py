@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, Json, Options
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_rules
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_rules import AGE_FAIL, AGE_WARN, SKEW_S, Seen, minutes, rpo_minutes
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import pgbackrest
 
 #: pgBackRest's status of a stanza (its documentation, "info"): 0 ok, 1 and 3 no stanza, 2 no valid backup; all others are something else.
 NO_STANZA, NO_BACKUP = (1, 3), 2
@@ -42,7 +43,7 @@ def judge_pgbackrest(seen: Seen, options: Options) -> list[Assertion]:
         return [*told, Assertion("fail", code, {"repository": "pgBackRest", "why": seen["why"]}, source="pgbackrest info")]
     stanza = seen["stanza"]
     if not stanza["backup"] or stanza["status"]["code"] != 0:
-        return [*told, _status(stanza["status"], stanza.get("repo") or [])]
+        return [*told, _status(stanza)]
     return [*told, *_base(seen), *_manifest(seen), *_wal(seen), *_cluster(seen), *_places(seen)]
 
 
@@ -114,17 +115,15 @@ def _attempt(seen: Seen) -> list[Assertion]:
     return told
 
 
-def _status(status: t.Mapping[str, Json], repositories: t.Sequence[t.Mapping[str, Json]]) -> Assertion:
-    source = "pgbackrest info"
+def _status(stanza: t.Mapping[str, Json]) -> Assertion:
+    status, source = stanza["status"], "pgbackrest info"
     if status["code"] in NO_STANZA:
         return _say("fail", "stanza_missing", 0, status["code"], source, message=status["message"])
     if status["code"] in (0, NO_BACKUP):
         return _say("fail", "repository_empty", ">= 1", 0, source)
-    words = " ".join(str(one["status"]["message"]) for one in repositories) or str(status["message"])
-    if "found outside of section" in words:  # what a wrong passphrase makes of a file
-        return _say("fail", "passphrase_other", 0, status["code"], source, repository="pgBackRest", why=status["message"])
-    why = "".join(letter if letter.isprintable() else "?" for letter in words)[:300]
-    return _say("fail", "pgbackrest_refused", 0, status["code"], source, repository="pgBackRest", why=why)
+    name, why = pgbackrest.state(stanza)
+    code = REFUSED.get(name, "postgres_backup.pgbackrest_refused")
+    return Assertion("fail", code, {"repository": "pgBackRest", "why": why}, 0, status["code"], source)
 
 
 def _newest(seen: Seen) -> dict[str, Json]:
