@@ -32,7 +32,7 @@ http {{
     access_log off;
     {http}
     server {{
-        listen 127.0.0.1:{port} ssl;
+        listen {address}:{port} ssl;
         ssl_certificate {certificate};
         ssl_certificate_key {certificate};
         access_log {folder}/access.log limits;
@@ -59,32 +59,32 @@ class Nginx:
         return [(client, decision, int(status)) for client, decision, status in map(str.split, lines)]
 
 
-def certificate(folder: pathlib.Path) -> pathlib.Path:
-    """Return a file with a self-signed certificate for localhost and its key."""
+def certificate(folder: pathlib.Path, name: str = "localhost") -> pathlib.Path:
+    """Return a file with a self-signed certificate for *name* and its key; the certificate alone is beside it, as ``cert.pem``."""
     path = folder / "server.pem"
-    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    subprocess.run([*argv, "-addext", "subjectAltName=DNS:localhost", "-keyout", path, "-out", folder / "cert.pem"], check=True, capture_output=True)
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    subprocess.run([*argv, "-addext", f"subjectAltName=DNS:{name}", "-keyout", path, "-out", folder / "cert.pem"], check=True, capture_output=True)
     path.write_text(path.read_text() + (folder / "cert.pem").read_text())
     return path
 
 
-def free_port() -> int:
+def free_port(address: str = "127.0.0.1") -> int:
     with socket.socket() as looking:
-        looking.bind(("127.0.0.1", 0))
+        looking.bind((address, 0))
         return int(looking.getsockname()[1])
 
 
 @contextlib.contextmanager
-def serving(folder: pathlib.Path, pem: pathlib.Path, *, http: str, server: str, app: str) -> t.Iterator[Nginx]:
+def serving(folder: pathlib.Path, pem: pathlib.Path, *, http: str, server: str, app: str, address: str = "127.0.0.1") -> t.Iterator[Nginx]:
     """Run nginx for the length of a ``with``."""
-    port = free_port()
+    port = free_port(address)
     configuration = folder / "nginx.conf"
-    configuration.write_text(_MAIN.format(folder=folder, port=port, certificate=pem, http=http, server=server, app=app))
+    configuration.write_text(_MAIN.format(folder=folder, address=address, port=port, certificate=pem, http=http, server=server, app=app))
     assert NGINX is not None, "nginx is missing: scripts/packages.sh dev"
     child = subprocess.Popen([NGINX, "-c", configuration, "-p", folder, "-e", folder / "error.log"], stderr=subprocess.DEVNULL)
     try:
         for _turn in range(100):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1):
                 break
             assert child.poll() is None, (folder / "error.log").read_text()
             time.sleep(0.02)
