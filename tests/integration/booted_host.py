@@ -49,8 +49,7 @@ class Host:
     def __init__(self, name: str, folder: pathlib.Path, image_name: str, address_of_ssh: str = "127.0.0.1::22") -> None:
         self.name, self.folder = name, folder
         tree = folder / name
-        for part in ("etc/ssh/authorized_keys",):
-            (tree / part).mkdir(parents=True, mode=0o755)
+        (tree / "etc/ssh/authorized_keys").mkdir(parents=True, mode=0o755)
         for key in (folder / f"{name}.key", tree / "etc/ssh/ssh_host_ed25519_key"):
             _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", key)
         (tree / "etc/ssh/authorized_keys/golive").write_text((folder / f"{name}.key.pub").read_text())
