@@ -55,6 +55,7 @@ class Place:
         self.port = "5432"
         self.password_file = words[words.index("--password-file") + 1] if "--password-file" in words[:-1] else "?"
         self.repository = words[words.index("--repo") + 1] if "--repo" in words[:-1] else "?"
+        self.environment_file = f"{self.password_file.rpartition('/')[0]}/backup.environment"
         self.data = f"/var/lib/postgresql/{self.major}/main"
         self.settings = [word.partition("=")[2] for word in words if word.startswith(("--config=", "--config-include-path="))][:2]
         self.engine = next((engine for engine, program in _PROGRAMS.items() if program in words[:1]), "theirs")
@@ -156,7 +157,8 @@ def _new_machine(place: Place, language: str) -> str:
     packages = f"postgresql-{place.major} {_PROGRAMS[place.engine]}"
     if place.engine == "pgbackrest":
         return _say("new_machine_files", language, packages=packages, settings=" + ".join(place.settings))
-    return _say("new_machine", language, packages=packages, password_file=place.password_file, repository=place.repository)
+    secrets = " + ".join([place.password_file, *([place.environment_file] if _keys(place) else [])])
+    return _say("new_machine", language, packages=packages, password_file=secrets, repository=place.repository)
 
 
 def steps_of(engine: str) -> list[dict[str, t.Any]]:
@@ -230,7 +232,12 @@ def _fetch(argv: list[str], place: Place) -> list[str]:
         return _as_postgres(argv, place)
     begin = _words([*_BACKUP_USER, *argv[: argv.index("restore")]])
     fetch = f"{begin} restore --no-lock SNAPSHOT {_words(['--target', place.folder, '--verify'])}"
-    return [f"{begin} snapshots --tag=golive", fetch, f"chown -R postgres: {shlex.quote(place.folder)}"]
+    return [*_keys(place), f"{begin} snapshots --tag=golive", fetch, f"chown -R postgres: {shlex.quote(place.folder)}"]
+
+
+def _keys(place: Place) -> list[str]:
+    """An object store is opened with two keys more, which the job has in a file beside the password's and restic takes from its environment alone."""
+    return [f"set -a; . {shlex.quote(place.environment_file)}; set +a"] if place.repository.startswith("s3:") else []
 
 
 def _check(argv: list[str], place: Place) -> list[str]:

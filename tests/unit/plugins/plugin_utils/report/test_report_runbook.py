@@ -55,6 +55,16 @@ def test_the_real_thing(report: Report, wanted: str) -> None:
     assert wanted in commands(runbook.spanish(report))
 
 
+def test_an_object_store_is_opened_with_its_keys_before_anything_is_fetched(report: Report) -> None:
+    opened = "set -a; . /etc/golive/backup.environment; set +a"
+    assert opened not in commands(runbook.english(report))
+    for step in good(report)["steps"]:
+        step["argv"] = ["s3:https://store.test/shop/db1" if word.startswith("sftp:") else word for word in step["argv"]]
+    told = commands(runbook.english(report))
+    assert told[told.index(opened) + 2].startswith("runuser -u golive_backup -- restic --repo s3:https://store.test/shop/db1 ")
+    assert "/etc/golive/backup.password + /etc/golive/backup.environment" in runbook.english(report).replace("\\", "")
+
+
 def test_its_steps_stand_in_order_with_their_times(report: Report) -> None:
     text = runbook.spanish(report)
     headings = re.findall(r"^## \d+\. (.+)$", text, re.M)
