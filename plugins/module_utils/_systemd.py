@@ -15,6 +15,12 @@ from ansible_collections.resto.golive.plugins.module_utils._check import CannotK
 #: Units of a time span as systemd prints them (systemd.time(7)), in seconds.
 SPANS = {"y": 31557600.0, "month": 2629800.0, "w": 604800.0, "d": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
 
+#: What :func:`next_elapse` reads of a timer.
+TIMER = ("SubState", "LastTriggerUSec", "NextElapseUSecRealtime", "NextElapseUSecMonotonic")
+
+#: A timer names no next moment while what it started is still running. What has been running for so long, in seconds, hangs, and the timer with it.
+HANGS_S = 86400.0
+
 Unit = dict[str, str]
 
 
@@ -62,7 +68,10 @@ def span(value: str) -> float | None:
 
 
 def next_elapse(timer: Unit, now: float) -> float | None:
-    """Return when *timer* fires next, in seconds since the epoch, whichever clock it counts on; None: never."""
+    """Return when *timer* fires next, in seconds since the epoch, whichever clock it counts on; *now* while what it started is running; None: never."""
+    if timer.get("SubState") == "running":
+        fired = moment(timer.get("LastTriggerUSec", ""))
+        return now if fired is not None and now - fired < HANGS_S else None
     monotonic = span(timer.get("NextElapseUSecMonotonic", ""))
     moments = [moment(timer.get("NextElapseUSecRealtime", "")), None if monotonic is None else now - time.monotonic() + monotonic]
     return min((at for at in moments if at is not None), default=None)

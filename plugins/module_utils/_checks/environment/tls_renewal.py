@@ -37,9 +37,7 @@ PROPERTIES = (
     "ExecMainStatus",
     "ExecMainStartTimestamp",
     "ExecStart",
-    "NextElapseUSecRealtime",
-    "NextElapseUSecMonotonic",
-    "LastTriggerUSec",
+    *_systemd.TIMER,
 )
 
 #: Where cron looks (crontab(5)), and what a renewal looks like there.

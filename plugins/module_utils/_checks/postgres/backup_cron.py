@@ -20,7 +20,7 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.post
 SERVICE, TIMER = "golive-backup.service", "golive-backup.timer"
 CRONTAB = pathlib.Path("/etc/cron.d/golive_backup")
 
-TIMER_PROPERTIES = ("ActiveState", "UnitFileState", "Persistent", "TimersCalendar", "NextElapseUSecRealtime", "NextElapseUSecMonotonic", "LastTriggerUSec")
+TIMER_PROPERTIES = ("ActiveState", "UnitFileState", "Persistent", "TimersCalendar", *_systemd.TIMER)
 SERVICE_PROPERTIES = (
     "Nice",
     "IOSchedulingClass",

@@ -274,3 +274,15 @@ def test_moments(value: str, at: float | None) -> None:
 def test_a_timer_that_counts_from_boot_has_a_next_run_too() -> None:
     due = _systemd.next_elapse({"NextElapseUSecRealtime": "", "NextElapseUSecMonotonic": "1d"}, 1000.0)
     assert due == pytest.approx(1000 - time.monotonic() + 86400, abs=5)
+
+
+@pytest.mark.parametrize(
+    ("fired", "well"),
+    [("Tue 2026-11-24 15:10:42 UTC", True), ("Mon 2026-11-23 15:11:43 UTC", True), ("Mon 2026-11-23 15:11:42 UTC", False), ("", False)],
+)
+def test_a_timer_whose_service_runs_fires_now_unless_that_hangs(fired: str, well: bool) -> None:
+    """As systemd 252 shows it meanwhile: the next moment is not said."""
+    now = _systemd.moment("Tue 2026-11-24 15:11:42 UTC")
+    assert now is not None
+    shown = {"SubState": "running", "LastTriggerUSec": fired, "NextElapseUSecRealtime": "", "NextElapseUSecMonotonic": "infinity"}
+    assert _systemd.next_elapse(shown, now) == (now if well else None)
