@@ -72,7 +72,7 @@ seventeen() { stage "seventeen" scripts/seventeen.sh; }
 
 integration() { stage "integration" python -m pytest -q tests/integration; }
 
-# Two lanes of this same script side by side: what needs the lab waits for it most of the time; the rest computes, and gives way. The first that fails
+# Two lanes of this same script side by side: what needs the lab waits for it most of the time; the rest computes. The first that fails
 # ends the other.
 lanes() {
     local -A lane=()
