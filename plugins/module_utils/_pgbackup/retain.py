@@ -117,10 +117,11 @@ def apply(config: t.Mapping[str, Json], system: str, now: datetime.datetime, *, 
     made = planned(config, system, now)
     doomed = [backup.id for backup in made.doomed(force=force)]
     state = pathlib.Path(config["directory"]) / STATE
-    lost = _lost(_remembered(state), {one.backup.id for one in made.decisions}, now)
+    last = _remembered(state)
+    lost = _lost(last, {one.backup.id for one in made.decisions}, now)
     if doomed:
         # Who looks before we are done, or after we were killed, must not take them for copies that somebody else deleted.
-        remember(state, {**_remembered(state), "removing": doomed})
+        remember(state, {**last, "removing": doomed})
     if doomed and config.get("offsite"):
         snapshots = {str(one["id"]): str(one["snapshot"]) for one in offsite.stored(config)}
         offsite.restic(config, "forget", "--prune", *(snapshots[name] for name in doomed if name in snapshots))
@@ -140,9 +141,9 @@ def apply(config: t.Mapping[str, Json], system: str, now: datetime.datetime, *, 
 
 
 def _lost(last: t.Mapping[str, Json], there: t.Collection[str], now: datetime.datetime) -> dict[str, str]:
-    """Return what the policy kept and somebody else deleted, by id, and when that was noticed. Time does not mend it: :func:`accept` does."""
-    noticed = {name: now.isoformat() for name in last.get("kept", ()) if name not in last.get("removing", ())}
-    return {name: at for name, at in {**noticed, **last.get("lost", {})}.items() if name not in there}
+    """Return what somebody else deleted, by id, and when that was noticed. Time does not mend it: :func:`accept` does."""
+    noticed = last.get("lost", {})
+    return {name: noticed.get(name, now.isoformat()) for name in sorted(retention.lost(last, there))}
 
 
 def accept(config: t.Mapping[str, Json], now: datetime.datetime) -> dict[str, Json]:

@@ -146,6 +146,12 @@ def plan(
     return Plan(decisions, tuple(_refusals(decisions, past, good, policy)))
 
 
+def lost(last: t.Mapping[str, t.Any], there: t.Collection[str]) -> set[str]:
+    """Return the ids of the copies that were kept, by what the *last* run wrote down, and that are not *there* although no run of ours removed them."""
+    kept = set(last.get("kept", ())) - set(last.get("removing", ()))
+    return (kept | set(last.get("lost", ()))) - set(there)
+
+
 def _protected(
     ordered: t.Sequence[Backup],
     ours: t.Sequence[Backup],

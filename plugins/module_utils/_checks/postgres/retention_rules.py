@@ -11,6 +11,7 @@ import typing as t
 import zoneinfo
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, Json, Options
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import retention
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup.retention import REFUSALS, Policy
 
 Seen = t.Mapping[str, Json]
@@ -86,8 +87,8 @@ def _applied(seen: Seen, options: Options) -> t.Iterator[Assertion]:
 
 def _lost(seen: Seen, options: Options) -> t.Iterator[Assertion]:
     """What was kept is still there: a copy that went without us was deleted by somebody else. A run that is at work says what it removes."""
-    there, last = {one["id"] for one in seen["decisions"]}, seen["last"]
-    lost = sorted((set(last.get("kept", ())) - set(last.get("removing", ())) | set(last.get("lost", ()))) - there)
+    there = {one["id"] for one in seen["decisions"]}
+    lost = sorted(retention.lost(seen["last"], there))
     status, code = ("fail", "copies_lost") if lost else ("pass", "copies_there")
     yield _say(status, code, "retention.json", [], lost[:5], count=len(lost) or len(there), names=", ".join(lost[:5]))
 
