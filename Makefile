@@ -48,4 +48,4 @@ bench: setup-dev  ## Time everything on the running lab against what people use 
 	@scripts/bench.sh $(ARGS)
 
 clean:  ## Remove what was made here, the lab and .venv excepted
-	rm -rf build .cache .mypy_cache .ruff_cache .ansible tests/output
+	@scripts/clean.sh

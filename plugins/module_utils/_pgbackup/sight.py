@@ -39,12 +39,23 @@ def _repository(config: Config) -> dict[str, Json]:
     return seen
 
 
+def _oldest(stanza: t.Mapping[str, Json]) -> str:
+    """Return the segment with which the oldest backup begins; empty without a backup."""
+    return min((str(one["archive"]["start"]) for one in stanza["backup"]), default="")
+
+
 def _gaps(config: Config, stanza: t.Mapping[str, Json]) -> list[str]:
-    if not stanza["backup"]:
+    oldest = _oldest(stanza)
+    if not oldest:
         return []
-    oldest = min((str(one["archive"]["start"]) for one in stanza["backup"]), default="")
     segments = pgbackrest.archived(config, pitr.archive_id(stanza))
-    return pgbackrest.gaps(segments, oldest, int(config.get("wal_segment_bytes") or 1 << 24))[:20]
+    missing = pgbackrest.gaps(segments, oldest, int(config.get("wal_segment_bytes") or 1 << 24))[:20]
+    if missing:
+        # Between the two questions pgBackRest may have expired that backup, and then its segments, which nothing needs any more.
+        later, _unknown = pgbackrest.info(config)
+        if _oldest(later) != oldest:
+            return _gaps(config, later)
+    return missing
 
 
 def look(config: Config) -> dict[str, Json]:
