@@ -37,7 +37,7 @@ def judge(seen: t.Mapping[str, Json], options: Options) -> list[Assertion]:
     """Return what holds and what does not, the gravest first, so that the row's reason is the one to mend first."""
     keeping = options["strategy"] in KEEPING
     rules = [_trap, _append_only, _fsync, _policy_keeps] if keeping else [_policy_evicts]
-    rules += [_memory, _statuses, _file]
+    rules += [_memory, _statuses, _folders, _file]
     rules += [_aof_on_disk, _stop_writes, _snapshots, _time_to_live] if keeping else []
     rules += [_overcommit]
     return [assertion for rule in rules for assertion in rule(seen, options)]
@@ -117,6 +117,15 @@ def _statuses(seen: t.Mapping[str, Json], options: Options) -> list[Assertion]:
         if on
     ]
     return [assertion for row in rows for assertion in row]
+
+
+def _folders(seen: t.Mapping[str, Json], options: Options) -> list[Assertion]:
+    """What the server writes next is a new file; where its files could not be seen, :func:`_file` says so."""
+    shut = seen["shut_folders"]
+    if shut is None:
+        return []
+    names = ", ".join(shut) or seen["running"]["dir"]
+    return _say(not shut, "folders_open", "folders_shut", "access(2) as the server's user", [], shut, folders=names)
 
 
 def differences(seen: t.Mapping[str, Json]) -> list[tuple[str, str, str]]:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import glob
 import os
 import pathlib
+import re
 import shlex
+import subprocess
 import typing as t
 
 #: What the kernel calls the process (``/proc/<pid>/comm``).
@@ -113,6 +115,42 @@ def aof_written(root: str, running: t.Mapping[str, str]) -> bool:
         return False
     except (OSError, ValueError, IndexError) as problem:
         raise NotSeen(f"{folder}: {getattr(problem, 'strerror', None) or problem}") from None
+
+
+def shut_folders(root: str, pid: int, running: t.Mapping[str, str]) -> list[str]:
+    """Return the folders that the server *pid* needs for its next snapshot or rewrite and may not write to. Raises :class:`NotSeen`.
+
+    The kernel is asked as the server's own user, so that access control lists and read-only mounts count too; what the server has open already,
+    it goes on writing, so nothing else tells before the next rewrite or the next start. A folder that is not there is :func:`aof_written`'s to tell.
+    """
+    folders = [running["dir"]] if running["save"] or not running["appenddirname"] else []
+    if running["appendonly"] == "yes" and running["appenddirname"]:
+        folders.append(f"{running['dir']}/{running['appenddirname']}")
+    return [folder for folder in folders if not _may_write(root + folder, pid)]
+
+
+def _may_write(folder: str, pid: int) -> bool:
+    try:
+        text = pathlib.Path(f"/proc/{pid}/status").read_text()
+        ids = {name: [int(number) for number in numbers.split()] for name, numbers in re.findall(r"(?m)^(Uid|Gid|Groups):(.*)$", text)}
+        opened = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return True
+    except OSError as problem:
+        raise NotSeen(f"{folder}: {problem.strerror}") from None
+    user, group = ids["Uid"][1], ids["Gid"][1]
+    rights: t.Any = {"user": user, "group": group, "extra_groups": ids["Groups"]} if os.geteuid() == 0 else {}
+    try:
+        # Through what is open already: the server's view of the files cannot be walked by everyone.
+        place = f"/proc/self/fd/{opened}"
+        asked = subprocess.run(["test", "-w", place, "-a", "-x", place], pass_fds=(opened,), check=False, capture_output=True, timeout=10, **rights)
+    except (OSError, subprocess.SubprocessError) as problem:
+        raise NotSeen(f"{folder}: {problem}") from None
+    finally:
+        os.close(opened)
+    if asked.returncode not in (0, 1):
+        raise NotSeen(f"{folder}: test ended with {asked.returncode}")
+    return asked.returncode == 0
 
 
 def room(root: str, folder: str) -> int:

@@ -102,7 +102,7 @@ def _directives(root: str, path: str) -> dict[str, str]:
 
 def _host_side(server: _redis.Server, options: Options, process_id: int, config_file: str, running: t.Mapping[str, str]) -> dict[str, Json]:
     """Return what only this host can show. ``not_seen`` says what it could not, and why; the values are None then."""
-    blind: dict[str, Json] = {"file": None, "aof_written": None, "disk_free": None, "overcommit": None, "kernel": None, "memory_limit": None, "root": ""}
+    blind: dict[str, Json] = dict.fromkeys(("file", "aof_written", "shut_folders", "disk_free", "overcommit", "kernel", "memory_limit")) | {"root": ""}
     if not server.local(options["host"], options["port"]):
         return {**blind, "not_seen": f"{options['host']} is another host"}
     pid = redis_files.find_process(process_id)
@@ -113,6 +113,7 @@ def _host_side(server: _redis.Server, options: Options, process_id: int, config_
         return {
             "file": _directives(root, config_file) if config_file else None,
             "aof_written": redis_files.aof_written(root, running),
+            "shut_folders": redis_files.shut_folders(root, pid, running),
             "disk_free": redis_files.room(root, running["dir"]),
             "overcommit": int(pathlib.Path("/proc/sys/vm/overcommit_memory").read_text()),
             "kernel": [int(part) for part in re.findall(r"\d+", os.uname().release)[:2]],

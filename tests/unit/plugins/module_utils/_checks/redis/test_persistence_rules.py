@@ -55,6 +55,7 @@ def seen(
         "keys": 10,
         "expiring": 10,
         "aof_written": True,
+        "shut_folders": [],
         "disk_free": 10 * GB,
         "overcommit": 1,
         "kernel": [6, 1],
@@ -93,6 +94,7 @@ def test_a_healthy_queue_passes_and_nothing_is_planned() -> None:
         (seen(state={"aof_last_bgrewrite_status": "err"}), ["write_failed"]),
         (seen(state={"rdb_last_bgsave_status": "err"}), ["write_failed"]),
         (seen(aof_written=False), ["aof_missing"]),
+        (seen(shut_folders=["/var/lib/redis/appendonlydir"]), ["folders_shut"]),
         (seen(config_file="", file=None), ["no_config_file"]),
         (seen(written={"appendonly": "no"}), ["file_differs"]),
         (seen(written={"maxmemory": "0"}), ["file_differs"]),
@@ -146,7 +148,7 @@ def test_warnings(what: dict[str, t.Any], changed: dict[str, t.Any], code: str) 
 @pytest.mark.parametrize(
     ("what", "codes"),
     [
-        (seen(file=None, aof_written=None, not_seen="/etc/redis/redis.conf: Permission denied"), ["files_not_seen", "files_not_seen"]),
+        (seen(file=None, aof_written=None, shut_folders=None, not_seen="/etc/redis/redis.conf: Permission denied"), ["files_not_seen", "files_not_seen"]),
         (seen(memory_limit=0), ["memory_unknown"]),
     ],
 )
