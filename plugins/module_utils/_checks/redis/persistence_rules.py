@@ -121,10 +121,10 @@ def _statuses(seen: t.Mapping[str, Json], options: Options) -> list[Assertion]:
 
 def _folders(seen: t.Mapping[str, Json], options: Options) -> list[Assertion]:
     """What the server writes next is a new file; where its files could not be seen, :func:`_file` says so."""
-    shut = seen["shut_folders"]
-    if shut is None:
+    shut, running = seen["shut_folders"], seen["running"]
+    if shut is None or (running["appendonly"] != "yes" and running["save"] == ""):
         return []
-    names = ", ".join(shut) or seen["running"]["dir"]
+    names = ", ".join(shut) or running["dir"]
     return _say(not shut, "folders_open", "folders_shut", "access(2) as the server's user", [], shut, folders=names)
 
 

@@ -133,6 +133,10 @@ def _may_write(folder: str, pid: int) -> bool:
     try:
         text = pathlib.Path(f"/proc/{pid}/status").read_text()
         ids = {name: [int(number) for number in numbers.split()] for name, numbers in re.findall(r"(?m)^(Uid|Gid|Groups):(.*)$", text)}
+    except OSError as problem:
+        # A server that has ended meanwhile is no server that may write.
+        raise NotSeen(f"/proc/{pid}/status: {problem.strerror}") from None
+    try:
         opened = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     except FileNotFoundError:
         return True
