@@ -6,6 +6,9 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 LOGS="$ROOT/.cache/logs"
 [[ :$PATH: == *":$ROOT/.venv/bin:"* ]] || export PATH="$ROOT/.venv/bin:$PATH"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
+# What pip leaves uncompiled, Python compiles at its first import and keeps. Where it may not keep it, every start of Ansible compiles all of it anew:
+# twice the time of a run that does nothing.
+unset PYTHONDONTWRITEBYTECODE
 mkdir -p "$LOGS"
 cd "$ROOT"
 
