@@ -76,18 +76,19 @@ class ActionModule(ActionBase):
         drills = self._boolean("drills")
         run, step = CurrentRun.of(variables), self._task.args.get("step")
         follow = step == "follow"
+        last = joint.last_step(host, variables)
         found = []
         for check in CHECKS.values():
             if check.drill != drills or manifest.IMPACTS.index(check.impact) > allowed or not wanted & set(check.items):
                 continue
-            if run is not None and not drills and check.alone != (step == "alone"):
-                continue  # what disturbs others has a step of its own, when all hosts are done
+            if run is not None and not drills and (step != last if check.alone else step == "alone"):
+                continue  # what disturbs others comes last, when all that it could disturb are done
             if check is OrderJourney and run is not None:
                 journey = joint.Journey(variables, run)
                 part = journey.part(host, follow)
                 declared = journey.entry(host) if host in journey.probes else None
                 found += [part] if part else [declared] if declared and declared.problem and not follow else []
-            elif host in manifest.vantage_hosts(check, inventory) and not follow:
+            elif host in manifest.vantage_hosts(check, inventory) and (check.alone or not follow):
                 found.append(manifest.entry(check, catalogue.items()[check.items[0]], host, inventory))
         return due.only_due(found, run, variables) if drills else found
 

@@ -38,7 +38,8 @@ options:
     description:
       - Some checks need several hosts, and what one of them saw before another can go on.
       - V(observe) is the audit's one run. V(follow) is the short second one, on the hosts that such a check still needs. V(join) contacts nobody, and
-        judges what they saw together. V(alone) is for checks that disturb others, when all hosts are done.
+        judges what they saw together. V(alone) is for checks that disturb others, when all hosts are done; where one host alone looks from outside,
+        they already ran at the end of its V(follow).
     type: str
     choices: [observe, follow, join, alone]
     default: observe

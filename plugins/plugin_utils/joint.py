@@ -255,6 +255,18 @@ def shifted(seen: t.Any, skew_s: float) -> t.Any:
     return seen
 
 
+def last_step(host: str, task_vars: engine.TaskVars) -> str:
+    """Return the step of ``playbooks/observe.yml`` in which *host* does what would disturb others, which is when all others are done.
+
+    That is a step of its own, but for the only host that looks from outside: when the runner comes to it there, nobody else has anything left to send,
+    and looking into a database is not disturbed.
+    """
+    inventory = engine.inventory_of(task_vars)
+    known = task_vars["hostvars"][host].get(FIRST_RUN) if host in task_vars["hostvars"] else None
+    follows = bool(((variables.plain(known) or {}).get("golive") or {}).get("joint"))
+    return "follow" if follows and manifest.vantage_hosts(OrderJourney, inventory) == [host] else "alone"
+
+
 def _certain(flag: t.Any) -> bool:
     """Whether the answer to the question for the flag is a number of rows, and not none."""
     return isinstance(flag, int) and flag > 0

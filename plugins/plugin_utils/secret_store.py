@@ -10,8 +10,6 @@ import pathlib
 import typing as t
 import urllib.error
 
-from ansible.module_utils.urls import open_url
-
 TIMEOUT_S = 10
 
 
@@ -55,6 +53,9 @@ def keys_of(path: str, store: t.Mapping[str, t.Any] | None, variables: t.Callabl
 
 def _openbao(path: str, store: t.Mapping[str, t.Any], variables: t.Callable[[str], t.Any]) -> dict[str, t.Any]:
     """KV version 2 over HTTP; the token comes from a file that only its owner reads."""
+    # It loads all that Ansible knows of HTTP, Kerberos and proxies; a run that asks no store does not wait for it.
+    from ansible.module_utils.urls import open_url
+
     try:
         token = pathlib.Path(str(store["token_file"])).expanduser().read_text(encoding="utf-8").strip()
     except KeyError:
