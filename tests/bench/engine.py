@@ -38,6 +38,12 @@ def rows() -> list[Row]:
             _s(near["ping"]),
             ratio(near["ours"], near["ping"]),
         ),
+        Row(
+            f"one ansible.builtin.ping on each of {hosts} hosts, which looks at nothing; bare `ssh host python3`, which looks at all",
+            _s(near["ping"]),
+            _s(near["bare"]),
+            ratio(near["ping"], near["bare"]),
+        ),
         further_host(book),
         far_away(book),
     ]
