@@ -71,7 +71,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"no such option: {', '.join(sorted(unknown))}")
         inventory = engine.inventory_of(variables)
         environment = engine.environment_of(variables) or "unknown"
-        allowed = manifest.IMPACTS.index("passive" if self._task.check_mode else engine.impact_of(environment, variables))
+        most = manifest.IMPACTS[0] if self._task.check_mode else engine.impact_of(environment, variables)
         wanted = manifest.selected_items(engine.run_tags(variables))
         drills = self._boolean("drills")
         run, step = CurrentRun.of(variables), self._task.args.get("step")
@@ -79,16 +79,20 @@ class ActionModule(ActionBase):
         last = joint.last_step(host, variables)
         found = []
         for check in CHECKS.values():
-            if check.drill != drills or manifest.IMPACTS.index(check.impact) > allowed or not wanted & set(check.items):
+            if check.drill != drills or not wanted & set(check.items):
                 continue
             if run is not None and not drills and (step != last if check.alone else step == "alone"):
                 continue  # what disturbs others comes last, when all that it could disturb are done
+            at = manifest.vantage_hosts(check, inventory)
+            # A host that only takes part in what another does is bound by what that one may do.
+            if not at or manifest.acts_beyond(check, manifest.allowed(check, host if host in at else at[0], inventory, most)):
+                continue
             if check is OrderJourney and run is not None:
                 journey = joint.Journey(variables, run)
                 part = journey.part(host, follow)
                 declared = journey.entry(host) if host in journey.probes else None
                 found += [part] if part else [declared] if declared and declared.problem and not follow else []
-            elif host in manifest.vantage_hosts(check, inventory) and (check.alone or not follow):
+            elif host in at and (check.alone or not follow):
                 found.append(manifest.entry(check, catalogue.items()[check.items[0]], host, inventory))
         return due.only_due(found, run, variables) if drills else found
 

@@ -72,10 +72,39 @@ def vantage_hosts(check: type[Check], inventory: Inventory) -> list[str]:
     return hosts or ([CONTROL] if check.vantage == "probe" else [])
 
 
+def allowed(check: type[Check], host: str, inventory: Inventory, most: str) -> str:
+    """Return the most that *check* may do on *host*: the least of *most* (the environment's) and what each of its items and their sections allow.
+
+    A check acts once for all its items, so the strictest of them decides. What is declared and is no impact allows nothing but looking.
+    """
+    declared = [most]
+    for item in (catalogue.items()[name] for name in check.items):
+        variables = _readers_variables(item, host, inventory)
+        declared += [_declared_impact(variables, f"{prefix}_impact", most) for prefix in (item.prefix, item.section)]
+    return min(declared, key=IMPACTS.index)
+
+
+def acts_beyond(check: type[Check], limit: str) -> bool:
+    return IMPACTS.index(check.impact) > IMPACTS.index(limit)
+
+
+def _declared_impact(variables: HostVariables, name: str, default: str) -> str:
+    try:
+        value = variables.get(name, default)
+    except BrokenVariable:
+        return IMPACTS[0]
+    return value if value in IMPACTS else IMPACTS[0]
+
+
+def _readers_variables(item: Item, host: str, inventory: Inventory) -> HostVariables:
+    """Return the variables that are *item*'s on *host*: its own, or those of the item's group where it is not of that group."""
+    readers = inventory.hosts(item.group)
+    return inventory.variables(host if host in readers or not readers else readers[0])
+
+
 def entry(check: type[Check], item: Item, host: str, inventory: Inventory, *, own: bool = False) -> Entry:
     """Return what *check* would do for *item* on *host*. Its variables are those of the item's own group; with *own*, the host's own."""
-    readers = [] if own else inventory.hosts(item.group)
-    variables = inventory.variables(host if host in readers or not readers else readers[0])
+    variables = inventory.variables(host) if own else _readers_variables(item, host, inventory)
     try:
         raw = resolve(check, item, variables)
     except BrokenVariable as broken:
@@ -159,6 +188,7 @@ def _item_rows(item: Item, inventory: Inventory, impact: str) -> t.Iterator[Row]
         if not hosts:
             yield _row(item, check.name, "", "item", item.id, _problem("verdict.no_hosts", group=check.vantage, item=item.prefix))
         for host in hosts:
+            limit = allowed(check, host, inventory, impact)
             found = entry(check, item, host, inventory)
             if found.problem:
                 yield _row(item, check.name, host, "host", host, found.problem)
@@ -169,7 +199,8 @@ def _item_rows(item: Item, inventory: Inventory, impact: str) -> t.Iterator[Row]
                     "impact": check.impact,
                     "drill": check.drill,
                     "proven_by": check.proven_by,
-                    "beyond_impact": IMPACTS.index(check.impact) > IMPACTS.index(impact),
+                    "allowed": limit,
+                    "beyond_impact": acts_beyond(check, limit),
                 }
 
 

@@ -180,7 +180,7 @@ def _unseen(row: t.Mapping[str, Json], manifest: t.Mapping[str, Json]) -> Reason
     """Why a row that must exist has no observation."""
     host = row["target"]["host"]
     if row.get("beyond_impact"):
-        return Reason("verdict.impact", {"impact": row["impact"], "allowed": manifest["impact"]})
+        return Reason("verdict.impact", {"impact": row["impact"], "allowed": row["allowed"]})
     if host not in manifest["hosts_in_play"]:
         return Reason("verdict.limited", {"host": host})
     if not row.get("selected", True):

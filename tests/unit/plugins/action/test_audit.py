@@ -17,11 +17,61 @@ from ansible_collections.resto.golive.plugins.plugin_utils import catalogue
 from ansible_collections.resto.golive.plugins.plugin_utils.manifest import Entry
 
 CHECK = CHECKS["redis_persistence"]
+ROUTES = [{"request": "POST admin:/login", "rate": "10/m", "burst": 5, "key": "ip"}]
+SYSTEM = {
+    "golive_environment": "staging",
+    "golive_domains": {"admin": "admin.comanda.example"},
+    "environment_tls_config_dir": "/etc/letsencrypt",
+    "security_rate_limit_routes": ROUTES,
+}
+GROUPS = {"all": ["h1"], "probe": ["h1"], "edge": ["h1"], "postgres": ["h1"], "redis": ["h1"]}
 TARGETS = [("host", "r1"), ("host", "r2")]
 
 
 class TaskTimeoutError(BaseException):
     """What Ansible's keyword ``timeout`` raises: no ``Exception``, so it is easily missed."""
+
+
+class Host:
+    """The door in front of a host that writes down which checks it is asked for."""
+
+    def __init__(self, module: str = "audit", *, check_mode: bool = False, **arguments: t.Any) -> None:
+        self.asked: list[str] = []
+        self.door = ActionModule.__new__(ActionModule)
+        self.door._task = types.SimpleNamespace(args=arguments, timeout=0, check_mode=check_mode, action=f"resto.golive.{module}", async_val=0, diff=False)
+        self.door._connection = types.SimpleNamespace(has_pipelining=False, _shell=types.SimpleNamespace(tmpdir=None))
+        self.door._execute_module = self._execute
+
+    def _execute(self, **call: t.Any) -> dict[str, t.Any]:
+        self.asked += [entry["check"] for entry in call["module_args"]["checks"]]
+        return {"golive": {"rows": []}}
+
+    def run(self, **declared: t.Any) -> dict[str, t.Any]:
+        known = {**SYSTEM, **declared}
+        return self.door.run(None, {"inventory_hostname": "h1", "groups": GROUPS, "hostvars": {"localhost": known, "h1": known}})
+
+
+@pytest.mark.parametrize(
+    ("declared", "sent"),
+    [
+        ({}, True),
+        ({"security_rate_limit_impact": "passive"}, False),
+        ({"security_impact": "passive"}, False),
+        ({"golive_impact": "passive", "security_rate_limit_impact": "active"}, False),
+    ],
+)
+def test_what_an_item_must_not_do_is_not_asked_of_the_host(declared: dict[str, str], sent: bool) -> None:
+    host = Host()
+    host.run(**declared)
+    assert ("rate_limit" in host.asked) is sent
+    assert "redis_persistence" in host.asked
+
+
+@pytest.mark.parametrize(("declared", "acted"), [({}, True), ({"environment_tls_impact": "passive"}, False)])
+def test_a_drill_heeds_its_item(declared: dict[str, str], acted: bool) -> None:
+    host = Host(drills=True)
+    host.run(**declared)
+    assert ("tls_renewal_drill" in host.asked) is acted
 
 
 def observed(answer: object) -> list[dict[str, t.Any]]:

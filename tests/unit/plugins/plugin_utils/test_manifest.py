@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the resto.golive authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The manifest's memory: what was once to be proven stays so until its retirement is approved."""
+"""The manifest: how much each row may do, and its memory: what was once to be proven stays so until its retirement is approved."""
 
 from __future__ import annotations
 
@@ -9,9 +9,45 @@ import typing as t
 
 import pytest
 
-from ansible_collections.resto.golive.plugins.plugin_utils.manifest import carried
+from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
+from ansible_collections.resto.golive.plugins.plugin_utils.manifest import Inventory, allowed, build, carried
 
 RETIRED = {"host": "r2", "reason": "switched off", "by": "ana@comanda.example", "approver": "luis@comanda.example"}
+
+
+def inventory(**variables: t.Any) -> Inventory:
+    return Inventory({"probe": ["p1"], "all": ["p1"]}, {"localhost": variables, "p1": variables})
+
+
+@pytest.mark.parametrize(
+    ("most", "declared", "limit"),
+    [
+        ("active", {}, "active"),
+        ("active", {"security_rate_limit_impact": "passive"}, "passive"),
+        ("active", {"security_impact": "passive"}, "passive"),
+        ("active", {"security_impact": "passive", "security_rate_limit_impact": "disruptive"}, "passive"),
+        ("passive", {"security_impact": "disruptive", "security_rate_limit_impact": "disruptive"}, "passive"),
+        ("disruptive", {"security_impact": "active"}, "active"),
+        ("active", {"acceptance_impact": "passive", "security_secret_scan_impact": "passive"}, "active"),
+        ("active", {"security_rate_limit_impact": "pasive"}, "passive"),
+    ],
+)
+def test_of_all_impacts_the_strictest_holds(most: str, declared: dict[str, str], limit: str) -> None:
+    assert allowed(CHECKS["rate_limit"], "p1", inventory(**declared), most) == limit
+
+
+def test_a_check_that_acts_once_for_many_items_heeds_the_strictest_of_them() -> None:
+    assert allowed(CHECKS["order_journey"], "p1", inventory(acceptance_e2e_order_impact="passive"), "disruptive") == "passive"
+
+
+@pytest.mark.parametrize(("declared", "beyond"), [({}, False), ({"security_rate_limit_impact": "passive"}, True)])
+def test_a_row_says_what_holds_it_back(declared: dict[str, str], beyond: bool) -> None:
+    routes = [{"request": "POST admin:/login", "rate": "10/m", "burst": 5, "key": "ip"}]
+    known = inventory(security_rate_limit_routes=routes, golive_domains={"admin": "admin.comanda.example"}, **declared)
+    built = build(known, lambda _host, _name: {}, environment="staging", impact="active", check_mode=False, tags=[], limit=None, in_play=["p1"])
+    rows = [one for one in built["rows"] if one["check"] == "rate_limit" and not one["problem"]]
+    assert [(one["beyond_impact"], one["allowed"]) for one in rows] == [(beyond, "passive" if beyond else "active")] * len(rows)
+    assert rows
 
 
 def row(item: str = "environment.tls", host: str = "r2", name: str = "api:443", check: str = "tls_certificate") -> dict[str, t.Any]:

@@ -107,7 +107,7 @@ def test_where_the_release_is_unknown_only_this_run_s_evidence_is_about_it(run: 
     [
         (row(), "verdict.not_run"),
         (row(selected=False), "verdict.not_selected"),
-        (row(beyond_impact=True, impact="active"), "verdict.impact"),
+        (row(beyond_impact=True, impact="active", allowed="passive"), "verdict.impact"),
         (row(problem={"code": "verdict.scope_reduced", "params": {}}), "verdict.scope_reduced"),
         (row(problem={"code": "verdict.undeclared", "params": {}}), "verdict.undeclared"),
     ],
