@@ -19,7 +19,7 @@ from ansible_collections.resto.golive.plugins.module_utils._options import COMMO
 from ansible_collections.resto.golive.plugins.module_utils._parts import DatabaseObservers
 from ansible_collections.resto.golive.plugins.module_utils._redact import scrub
 from ansible_collections.resto.golive.plugins.module_utils._runner import Unit, rows_of
-from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, due, engine, joint, ledger, manifest, secret_store
+from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, due, engine, joint, ledger, manifest, secret_store, texts
 from ansible_collections.resto.golive.plugins.plugin_utils.engine import CurrentRun, bare_row
 from ansible_collections.resto.golive.plugins.plugin_utils.manifest import Entry
 from ansible_collections.resto.golive.plugins.plugin_utils.verdict import Facts
@@ -44,6 +44,10 @@ class ActionModule(ActionBase):
             result.update(changed=False, golive={"rows": self._join(variables)})
             return result
         entries = [self._single(single, host, variables, fix)] if single else self._chosen(host, variables)
+        if single and self._task.check_mode and single.impact != manifest.IMPACTS[0]:
+            text = texts.render("common.acts", {"check": single.name})
+            result.update(changed=False, skipped=True, msg=" / ".join(text[language] for language in texts.LANGUAGES), golive={"rows": []})
+            return result
         secrets, problems = self._secrets(entries, variables)
         rows, answer = self._observe([entry for entry in entries if entry.check.name not in problems], host, secrets, fix, variables)
         for entry in entries:

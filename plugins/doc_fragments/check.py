@@ -21,7 +21,9 @@ options:
     type: str
 attributes:
   check_mode:
-    description: With O(fix=true), says what would be mended and changes nothing. Without it the module never changes anything.
+    description: >-
+      Nothing is changed. A check that only looks still looks, and with O(fix=true) says what would be mended. One that acts (a drill, a
+      journey, a burst of requests) is skipped and proves nothing.
     support: full
   diff_mode:
     description: Shows the state found and what was, or would be, changed.

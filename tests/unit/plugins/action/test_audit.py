@@ -74,6 +74,23 @@ def test_a_drill_heeds_its_item(declared: dict[str, str], acted: bool) -> None:
     assert ("tls_renewal_drill" in host.asked) is acted
 
 
+ACTING = sorted(check.name for check in CHECKS.values() if check.impact != "passive")
+
+
+@pytest.mark.parametrize("name", ACTING)
+def test_a_check_that_acts_is_skipped_under_check_mode_and_proves_nothing(name: str) -> None:
+    host = Host(name, check_mode=True)
+    result = host.run()
+    assert (host.asked, result["golive"]["rows"], result["skipped"], result["changed"]) == ([], [], True, False)
+    assert name in result["msg"] and "--check" in result["msg"]
+
+
+def test_a_check_that_looks_still_looks_under_check_mode() -> None:
+    host = Host("redis_persistence", check_mode=True)
+    assert "skipped" not in host.run(redis_strategy="queue")
+    assert host.asked == ["redis_persistence"]
+
+
 def observed(answer: object) -> list[dict[str, t.Any]]:
     """Return the rows of a door whose host answers, or raises, *answer*."""
 

@@ -291,6 +291,18 @@ def test_fix_is_looked_at_again_and_check_mode_changes_nothing() -> None:
     assert (row["status"], row["changes"]) == ("pass", ["mended it"])
 
 
+def test_what_acts_does_not_act_under_check_mode_even_if_asked() -> None:
+    class Acting(Good):
+        name = "acting"
+        impact = "active"
+
+        def observe(self, ctx: Context) -> dict[str, t.Any]:
+            raise AssertionError("it acted")
+
+    row = only(run([unit(Acting)], check_mode=True))
+    assert (row["status"], row["reason"]["code"]) == ("error", "common.acts")
+
+
 def test_a_fix_that_does_not_hold_is_a_fail() -> None:
     assert only(run([unit(BadlyMended)], fix=True))["status"] == "fail"
 
