@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
@@ -53,7 +54,7 @@ class ActionModule(ActionBase):
         for entry in entries:
             problem = entry.problem or problems.get(entry.check.name)
             if problem:
-                rows += [_row(entry, target, "error", problem["code"], problem["params"]) for target in entry.targets or [("host", host)]]
+                rows += [row for target in entry.targets or [("host", host)] for row in _rows(entry, target, "error", problem["code"], problem["params"])]
         told = [value for values in secrets.values() for value in values.values()]
         seen = scrub(joint.parts_seen(rows), told)
         rows = self._record([row for row in rows if row["check"] in CHECKS], entries, host, told, fix, variables)
@@ -134,7 +135,10 @@ class ActionModule(ActionBase):
         except BadOptions as bad:
             raise AnsibleActionFail(str(bad)) from bad
         target = self._task.args.get("target")
-        return Entry(check, item, host, options, [(kind, name) for kind, name in targets if target in (None, name)], None)
+        wanted = [(kind, name) for kind, name in targets if target in (None, name)]
+        if not wanted:
+            raise AnsibleActionFail(f"{check.name} has no target {target!r}; it has {', '.join(name for _kind, name in targets)}")
+        return Entry(check, item, host, options, wanted, None)
 
     def _secrets(self, entries: list[Entry], variables: dict[str, t.Any]) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, t.Any]]]:
         """Return the values of secrets by check and place, and the problems by check."""
@@ -176,6 +180,7 @@ class ActionModule(ActionBase):
         ]
         budget_s = float(self._task.args.get("budget_s") or _longest(usable) * (2 if fix else 1) + OVERHEAD_S)
         arguments = {"checks": checks, "secrets": secrets, "fix": fix, "budget_s": budget_s}
+        asked_at = time.time()
         try:
             answer = self._execute_module(module_name="resto.golive.audit", module_args=arguments, task_vars=variables)
         except AnsibleConnectionFailure as failure:
@@ -190,11 +195,13 @@ class ActionModule(ActionBase):
         if not isinstance(seen, dict) or "rows" not in seen:
             message = _words(answer.get("msg") or answer.get("module_stderr") or answer.get("exception") or "no rows")
             return self._all(usable, "error", "common.no_result", host=host, message=message), {}
-        return list(seen["rows"]), dict(answer)
+        skew_ms = ((variables.get(engine.PROBE_VARIABLE) or {}).get("golive") or {}).get("clock_skew_ms")
+        rows = [{**row, "started_at": engine.on_our_clock(row.get("started_at"), skew_ms, asked_at, time.time())} for row in _answers(seen["rows"], usable)]
+        return rows + _missing(rows, usable, host), dict(answer)
 
     @staticmethod
     def _all(entries: list[Entry], status: str, code: str, **params: t.Any) -> list[Row]:
-        return [_row(entry, target, status, code, params) for entry in entries for target in entry.targets]
+        return [row for entry in entries for target in entry.targets for row in _rows(entry, target, status, code, params)]
 
     def _record(self, rows: list[Row], entries: list[Entry], host: str, secrets: list[str], fix: bool, variables: dict[str, t.Any]) -> list[Row]:
         """Write the rows into the run, whole and redacted; without a run (a user's own playbook) they are only returned."""
@@ -215,8 +222,30 @@ class ActionModule(ActionBase):
         return whole
 
 
-def _row(entry: Entry, target: tuple[str, str], status: str, code: str, params: t.Mapping[str, t.Any]) -> Row:
-    return bare_row(entry.item.id, entry.check.name, target, status, code, params)
+def _rows(entry: Entry, target: tuple[str, str], status: str, code: str, params: t.Mapping[str, t.Any]) -> list[Row]:
+    """Return the same row for each item of the entry's check."""
+    return [bare_row(item, entry.check.name, target, status, code, params) for item in entry.check.items]
+
+
+def _answers(rows: t.Any, entries: list[Entry]) -> list[Row]:
+    """Return of a host's *rows* those that are whole and were asked for: a host is not trusted."""
+    asked = {_key(row) for row in _asked(entries)}
+    return [row for row in (rows if isinstance(rows, list) else []) if engine.is_row(row) and _key(row) in asked]
+
+
+def _missing(rows: list[Row], entries: list[Entry], host: str) -> list[Row]:
+    """Return an ``error`` for whatever was asked for and is not among *rows*: no answer must not leave the last one standing."""
+    told = {_key(row) for row in rows}
+    return [row for row in _asked(entries, host=host, message="no row of it") if _key(row) not in told]
+
+
+def _asked(entries: list[Entry], **params: t.Any) -> list[Row]:
+    """Return a row for everything that *entries* ask of the host, as it reads where the host does not answer."""
+    return [row for entry in entries for target in entry.targets for row in _rows(entry, target, "error", "common.no_result", params)]
+
+
+def _key(row: Row) -> tuple[str, ...]:
+    return row["check"], row["item"], row["target"]["kind"], row["target"]["name"]
 
 
 def _longest(entries: list[Entry]) -> float:

@@ -16,6 +16,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.release import __version__ as ansible_version
 from ansible.utils.vars import load_extra_vars
 
+from ansible_collections.resto.golive.plugins.module_utils._check import STATUSES
 from ansible_collections.resto.golive.plugins.module_utils._redact import scrub
 from ansible_collections.resto.golive.plugins.plugin_utils import ledger
 from ansible_collections.resto.golive.plugins.plugin_utils.manifest import CONTROL, IMPACTS, Inventory
@@ -28,6 +29,14 @@ PROBE_VARIABLE = "golive_probe"
 #: Whether signatures must be in git, where the inventory is.
 DECISIONS_COMMITTED = "golive_decisions_committed"
 COLLECTION_VERSION = "0.1.0"
+
+#: What a row says of what was seen. All else of an observation (when it counts, for which machine, under which options) is this control node's word.
+ROW_FIELDS = frozenset(
+    {
+        *("item", "check", "target", "status", "reason", "expected", "observed", "evidence"),
+        *("changes", "would_change", "started_at", "duration_ms", "attempts", "flaky"),
+    }
+)
 
 TaskVars = t.Mapping[str, t.Any]
 
@@ -142,12 +151,14 @@ class CurrentRun:
         facts: t.Mapping[str, t.Any],
         secrets: t.Iterable[str] = (),
     ) -> dict[str, t.Any]:
-        """Return *row*, as a host or this control node made it, as a whole observation: redacted again, because a host is not trusted."""
-        clean = scrub(dict(row), secrets)
+        """Return *row*, as a host or this control node made it, as a whole observation: redacted again, and no word of the host's about anything but
+        what it saw, because a host is not trusted. A time that it brings is on this control node's clock (``on_our_clock``)."""
+        clean = {name: value for name, value in scrub(dict(row), secrets).items() if name in ROW_FIELDS}
         started = clean.pop("started_at", None)
         for piece in clean.get("evidence", ()):
             piece["sha256"] = hashlib.sha256(json.dumps(piece, sort_keys=True, default=str).encode()).hexdigest()
         return {
+            **clean,
             "schema": ledger.SCHEMA,
             "row": "observation",
             "run_id": self.path.name,
@@ -159,11 +170,29 @@ class CurrentRun:
             "release": facts.get("release"),
             "clock_skew_ms": facts.get("clock_skew_ms"),
             "collector": {"module": "resto.golive.audit", "version": COLLECTION_VERSION},
-            **clean,
-            # The control node's clock: the host's is part of what is judged, and its skew stands beside it.
             "started_at": started if isinstance(started, str) else ledger.timestamp(ledger.now()),
             "target": {**clean["target"], "host": host},
         }
+
+
+def is_row(row: t.Any) -> bool:
+    """Say whether what a host sent as a row has what every reader of the ledger relies on."""
+    if not isinstance(row, dict) or row.get("status") not in STATUSES or not isinstance(row.get("item"), str) or not isinstance(row.get("check"), str):
+        return False
+    target, reason, pieces = row.get("target"), row.get("reason"), row.get("evidence")
+    named = isinstance(target, dict) and isinstance(target.get("kind"), str) and isinstance(target.get("name"), str)
+    return named and _is_text(reason, "code") and isinstance(pieces, list) and all(_is_text(piece, "assertion") for piece in pieces)
+
+
+def _is_text(value: t.Any, code: str) -> bool:
+    return isinstance(value, dict) and isinstance(value.get(code), str) and isinstance(value.get("params"), dict)
+
+
+def on_our_clock(started: t.Any, skew_ms: t.Any, asked: float, answered: float) -> float:
+    """Return when a host's row began, in seconds on this control node's clock: the host's own time less what its clock is ahead, but never before the host
+    was *asked* nor after it *answered*."""
+    own = started - (skew_ms or 0) / 1000 if isinstance(started, (int, float)) else answered
+    return min(answered, max(asked, own))
 
 
 def bare_row(item: str, check: str, target: tuple[str, str], status: str, code: str, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import time
 import types
 import typing as t
 
 import pytest
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 
 from ansible_collections.resto.golive.plugins.action.audit import ActionModule
+from ansible_collections.resto.golive.plugins.module_utils._check import Check
 from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
 from ansible_collections.resto.golive.plugins.plugin_utils import catalogue
 from ansible_collections.resto.golive.plugins.plugin_utils.manifest import Entry
@@ -82,7 +84,8 @@ def test_a_check_that_acts_is_skipped_under_check_mode_and_proves_nothing(name: 
     host = Host(name, check_mode=True)
     result = host.run()
     assert (host.asked, result["golive"]["rows"], result["skipped"], result["changed"]) == ([], [], True, False)
-    assert name in result["msg"] and "--check" in result["msg"]
+    assert name in result["msg"]
+    assert "--check" in result["msg"]
 
 
 def test_a_check_that_looks_still_looks_under_check_mode() -> None:
@@ -91,7 +94,7 @@ def test_a_check_that_looks_still_looks_under_check_mode() -> None:
     assert host.asked == ["redis_persistence"]
 
 
-def observed(answer: object) -> list[dict[str, t.Any]]:
+def observed(answer: object, check: type[Check] = CHECK, **variables: t.Any) -> list[dict[str, t.Any]]:
     """Return the rows of a door whose host answers, or raises, *answer*."""
 
     def execute(**_arguments: t.Any) -> object:
@@ -102,9 +105,20 @@ def observed(answer: object) -> list[dict[str, t.Any]]:
     door = ActionModule.__new__(ActionModule)
     door._task = types.SimpleNamespace(args={}, timeout=7)
     door._execute_module = execute
-    entry = Entry(CHECK, catalogue.items()["redis.persistence"], "r1", {}, TARGETS, None)
-    rows, _answer = door._observe([entry], "r1", {}, False, {})
+    entry = Entry(check, catalogue.items()[check.items[0]], "r1", {}, TARGETS, None)
+    rows, _answer = door._observe([entry], "r1", {}, False, variables)
     return rows
+
+
+def row(name: str = "r1", status: str = "pass", **changed: t.Any) -> dict[str, t.Any]:
+    """Return a row as a host sends it."""
+    reason = {"code": "c", "params": {}}
+    whole = {"item": "redis.persistence", "check": CHECK.name, "target": {"kind": "host", "name": name}, "status": status, "reason": reason, "evidence": []}
+    return {**whole, **changed}
+
+
+def told(rows: list[dict[str, t.Any]]) -> list[tuple[str, str, str]]:
+    return [(one["target"]["name"], one["status"], one["reason"]["code"]) for one in rows]
 
 
 @pytest.mark.parametrize(
@@ -118,11 +132,38 @@ def observed(answer: object) -> list[dict[str, t.Any]]:
         ({"golive": "ok"}, "error", "common.no_result"),
         ({"golive": {}}, "error", "common.no_result"),
         ({}, "error", "common.no_result"),
+        ({"golive": {"rows": []}}, "error", "common.no_result"),
+        ({"golive": {"rows": None}}, "error", "common.no_result"),
+        ({"golive": {"rows": "pass"}}, "error", "common.no_result"),
+        ({"golive": {"rows": [row("r3"), row(item="postgres.restore"), row(check="restore_drill")]}}, "error", "common.no_result"),
+        ({"golive": {"rows": ["pass", {}, row(status="great"), row(reason="fine"), row(evidence=[{}]), row(target="r1")]}}, "error", "common.no_result"),
     ],
 )
 def test_every_target_has_an_error_of_its_own(answer: object, status: str, code: str) -> None:
-    rows = observed(answer)
-    assert [(row["target"]["name"], row["status"], row["reason"]["code"]) for row in rows] == [(name, status, code) for _kind, name in TARGETS]
+    assert told(observed(answer)) == [(name, status, code) for _kind, name in TARGETS]
+
+
+def test_what_is_missing_of_an_answer_is_an_error_and_the_rest_stands() -> None:
+    assert told(observed({"golive": {"rows": [row("r2"), row("r3")]}})) == [("r2", "pass", "c"), ("r1", "error", "common.no_result")]
+
+
+@pytest.mark.parametrize("answer", [AnsibleConnectionFailure("No route to host"), {"golive": {"rows": []}}])
+def test_every_item_of_a_check_has_an_error_of_its_own(answer: object) -> None:
+    rows = observed(answer, CHECKS["order_journey"])
+    wanted = [(item, name) for _kind, name in TARGETS for item in CHECKS["order_journey"].items]
+    assert [(one["item"], one["target"]["name"]) for one in rows] == wanted
+
+
+@pytest.mark.parametrize(("ahead_s", "skew_ms"), [(3, 3000), (-3, -3000), (3600, None), (-3600, None), (float("nan"), 0)])
+def test_when_it_was_is_this_control_node_s_word(ahead_s: float, skew_ms: int | None) -> None:
+    before = time.time()
+    (one, _missing) = observed({"golive": {"rows": [row(started_at=before + ahead_s)]}}, golive_probe={"golive": {"clock_skew_ms": skew_ms}})
+    assert before <= one["started_at"] <= time.time()
+
+
+def test_a_target_that_the_check_does_not_have_is_misuse() -> None:
+    with pytest.raises(AnsibleActionFail, match="has no target 'r9'"):
+        Host("redis_persistence", target="r9").run(redis_strategy="queue")
 
 
 def test_what_is_not_ours_is_not_swallowed() -> None:
