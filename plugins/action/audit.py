@@ -99,6 +99,7 @@ class ActionModule(ActionBase):
                 found += [part] if part else [declared] if declared and declared.problem and not follow else []
             elif host in at and (check.alone or not follow):
                 found.append(manifest.entry(check, catalogue.items()[check.items[0]], host, inventory))
+        found = [one for one in found if manifest.asks(one)]
         return due.only_due(found, run, variables) if drills else found
 
     def _join(self, variables: dict[str, t.Any]) -> list[Row]:

@@ -140,6 +140,12 @@ class Check:
         return []
 
     @classmethod
+    def wanted(cls, options: Options, *, hosts: bool) -> bool:
+        """Return whether these options leave anything to look at; *hosts* says whether the inventory has a host to look from. What is not wanted has no row:
+        say no only where another check of the same items proves what this one would, and where dropping it is a declaration."""
+        return True
+
+    @classmethod
     def lane(cls, target: str, options: Options) -> str:
         """Return what a target of a check that runs ``alone`` shares with those that it must never be looked at beside. Targets of different lanes are looked
         at side by side, in one worker, and see to it themselves that only one of them acts at a time."""

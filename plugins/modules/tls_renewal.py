@@ -16,7 +16,8 @@ description:
   - Passes only if every name is covered by a lineage that renews by itself at the CA of O(directory), a hook runs and reloads, the timer is enabled, active
     and due within O(max_timer_gap_h), the last run went well, and what is served is what lies on disk.
   - Another client is found by its name, and reads C(error), since its settings cannot be read. With O(client=managed) the lifetime that
-    M(resto.golive.tls_certificate) sees from outside is the proof.
+    M(resto.golive.tls_certificate) sees from outside is the proof; on a host this check sees only that certbot holds no lineage for these names, and without
+    a host of the group C(edge) it is not asked.
   - Needs root. Changes nothing.
 requirements:
   - cryptography >= 38 (Debian package C(python3-cryptography))

@@ -27,7 +27,7 @@ author:
   - Resto Golive (@resto-golive)
 options:
   client:
-    description: Who renews. Only certbot can be drilled. Variable C(environment_tls_client).
+    description: Who renews. Only certbot can be drilled; with V(managed) nothing is to be drilled here. Variable C(environment_tls_client).
   directory:
     description: ACME directory of the CA that issues here. Variable C(environment_tls_directory).
   ca_bundle:

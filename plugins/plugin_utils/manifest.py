@@ -49,7 +49,8 @@ class Inventory:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A check on one host: the options that the inventory gives it and the targets that these name, or the problem that stands in the way."""
+    """A check on one host: the options that the inventory gives it and the targets that these name, or the problem that stands in the way. With neither, its
+    options leave nothing to look at (``Check.wanted``)."""
 
     check: type[Check]
     item: Item
@@ -114,10 +115,16 @@ def entry(check: type[Check], item: Item, host: str, inventory: Inventory, *, ow
         example = "\n".join(str(check.options[option].get("example", option)) for option in missing)
         return Entry(check, item, host, raw, [], _problem("verdict.undeclared", example=example))
     try:
-        targets = check.targets(validated(check, raw))
+        options = validated(check, raw)
+        targets = (check.targets(options) or [("host", host)]) if check.wanted(options, hosts=bool(vantage_hosts(check, inventory))) else []
     except BadOptions as bad:
         return Entry(check, item, host, raw, [], _problem("common.bad_option", check=check.name, message=str(bad)))
-    return Entry(check, item, host, raw, targets or [("host", host)], None)
+    return Entry(check, item, host, raw, targets, None)
+
+
+def asks(found: Entry) -> bool:
+    """Whether an entry asks for anything; what is not declared as it must be asks to be."""
+    return bool(found.targets or found.problem)
 
 
 def build(
@@ -185,7 +192,7 @@ def _item_rows(item: Item, inventory: Inventory, impact: str) -> t.Iterator[Row]
         yield _row(item, "", "", "item", item.id, _problem("verdict.no_check"))
     for check in checks:
         hosts = vantage_hosts(check, inventory)
-        if not hosts:
+        if not hosts and asks(entry(check, item, CONTROL, inventory)):
             yield _row(item, check.name, "", "item", item.id, _problem("verdict.no_hosts", group=check.vantage, item=item.prefix))
         for host in hosts:
             limit = allowed(check, host, inventory, impact)

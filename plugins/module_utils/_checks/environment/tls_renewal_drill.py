@@ -53,6 +53,11 @@ class TlsRenewalDrill(Check):
         "public_min_age_h": {"type": "float", "default": 36.0, "widest": "item"},
     }
 
+    @classmethod
+    def wanted(cls, options: Options, *, hosts: bool) -> bool:
+        """What somebody else renews cannot be drilled here: ``tls_certificate`` sees from outside whether they do."""
+        return bool(options["client"] != "managed")
+
     def observe(self, ctx: Context) -> dict[str, Json]:
         names = list(dict.fromkeys(ctx.options["domains"].values()))
         if ctx.options["client"] not in ("auto", "certbot"):

@@ -208,11 +208,11 @@ def test_a_declared_client_must_be_there(host: Host) -> None:
     assert codes(host.look(client="lego"), "fail") == {"client_absent"}
 
 
-def test_managed_is_not_applicable_unless_contradicted(host: Host) -> None:
+def test_managed_holds_unless_contradicted(host: Host) -> None:
     assert codes(host.look(client="managed"), "fail") == {"managed_contradicted"}
     host.conf.unlink()
     (assertion,) = host.look(client="managed")
-    assert (assertion.status, assertion.code) == ("not_applicable", "tls_renewal.managed")
+    assert (assertion.status, assertion.code) == ("pass", "tls_renewal.managed")
 
 
 def test_cron_alone_is_a_warning_and_debians_own_line_is_none(host: Host) -> None:
