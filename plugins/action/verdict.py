@@ -41,7 +41,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
-        self.validate_argument_spec(argument_spec={"fail_on_no_go": {"type": "bool", "default": True}, "drill": {"type": "str", "choices": sorted(CHECKS)}})
+        _valid, given = self.validate_argument_spec(
+            argument_spec={"fail_on_no_go": {"type": "bool", "default": True}, "drill": {"type": "str", "choices": sorted(CHECKS)}}
+        )
         run = CurrentRun.of(variables)
         if run is None:
             result.update(
@@ -55,10 +57,10 @@ class ActionModule(ActionBase):
         blockers = [{key: blocker[key] for key in ("item", "state", "owner")} for blocker in made["blockers"]]
         text = {language: terminal.summary_text(made, language, shown) for language in texts.LANGUAGES}
         result.update(changed=False, golive={"verdict": made["verdict"], "report": shown, "summary": made["summary"], "blockers": blockers, "text": text})
-        if made["verdict"] == verdict.NO_GO and self._task.args.get("fail_on_no_go", True):
+        if made["verdict"] == verdict.NO_GO and given["fail_on_no_go"]:
             result.update(failed=True, msg=f"NO-GO · {len(made['blockers'])} bloqueos / blockers · {shown or '--check'}")
-        if self._task.args.get("drill"):
-            self._drilled(self._task.args["drill"], run, shown, result)
+        if given["drill"]:
+            self._drilled(given["drill"], run, shown, result)
         return result
 
     def _drilled(self, check: str, run: CurrentRun, shown: str | None, result: dict[str, t.Any]) -> None:
@@ -83,8 +85,10 @@ class ActionModule(ActionBase):
         facts = Facts.of(hosts, run.path.name)
         problems = [Reason(problem.code, problem.params) for problem in broken] + self._problems(run, hosts, variables)
         if run.environment.startswith("prod"):
-            observations += self._from_staging(run, observations, facts, variables)
-            flaw = promotion.staging_go(engine.reports_directory(promotion.STAGING, variables) / report.LATEST, facts.release, ledger.now())
+            staging = self._staging(variables)
+            observations += self._from_staging(run, observations, facts, staging)
+            latest = engine.reports_directory(promotion.STAGING, variables) / report.LATEST
+            flaw = promotion.staging_go(latest, staging, facts.release, ledger.now())
             problems += [flaw] if flaw else []
         control = engine.control_variables(variables)
         now = ledger.now()
@@ -113,10 +117,15 @@ class ActionModule(ActionBase):
         return assembly.report(decision, whole, about, release=facts.release, now=now, restores=drill_history.restores(observations))
 
     @staticmethod
-    def _from_staging(run: CurrentRun, own: list[dict[str, t.Any]], facts: Facts, variables: dict[str, t.Any]) -> list[dict[str, t.Any]]:
-        """Staging's word where it counts here too. A ledger of staging that is not whole lends nothing."""
+    def _staging(variables: dict[str, t.Any]) -> list[ledger.Run]:
+        """Return staging's sealed runs. A ledger of staging that is not whole lends nothing."""
         sealed, broken = ledger.load(engine.runs_directory(promotion.STAGING, variables), promotion.STAGING)
-        lendable = [] if broken else [row for one in sealed for row in one.rows if row["row"] == "observation"]
+        return [] if broken else sealed
+
+    @staticmethod
+    def _from_staging(run: CurrentRun, own: list[dict[str, t.Any]], facts: Facts, staging: list[ledger.Run]) -> list[dict[str, t.Any]]:
+        """Staging's word where it counts here too."""
+        lendable = [row for one in staging for row in one.rows if row["row"] == "observation"]
         lent = promotion.borrowed(run.manifest["rows"], own, lendable, facts.release)
         return [{**row, "machine": facts.machines.get(row["target"]["host"], "")} for row in lent]
 

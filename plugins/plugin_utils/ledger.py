@@ -35,12 +35,13 @@ class Problem:
 
 @dataclasses.dataclass
 class Run:
-    """A run on disk. ``rows`` are its lines in the order that the seal covers."""
+    """A run on disk. ``rows`` are its lines in the order that the seal covers; ``seal`` is that of a sealed run that :func:`load` found intact."""
 
     path: pathlib.Path
     start: dict[str, t.Any]
     manifest: dict[str, t.Any]
     rows: list[Row]
+    seal: dict[str, t.Any] = dataclasses.field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -142,7 +143,7 @@ def load(runs: pathlib.Path, environment: str) -> tuple[list[Run], list[Problem]
         if foreign != {environment}:
             problems.append(Problem("ledger.foreign", {"run": path.name, "environment": ", ".join(sorted(foreign - {environment}))}))
             continue
-        found.append(run)
+        found.append(dataclasses.replace(run, seal=body))
     problems.extend(_missing(runs, known))
     return found, problems
 

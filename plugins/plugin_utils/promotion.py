@@ -10,28 +10,51 @@ import json
 import pathlib
 import typing as t
 
-from ansible_collections.resto.golive.plugins.plugin_utils.verdict import GO, GO_WITH_WAIVERS, Observation, Reason, key_of, moment, newest_by_key
+from ansible_collections.resto.golive.plugins.plugin_utils import evidence, ledger, signatures
+from ansible_collections.resto.golive.plugins.plugin_utils.verdict import GO, GO_WITH_WAIVERS, Facts, Observation, Reason, decide, key_of, moment, newest_by_key
 
 STAGING = "staging"
 #: A GO is about what runs now: as long as live configuration counts, in hours.
 GO_HOLDS_H = 24.0
 
 
-def staging_go(latest: pathlib.Path, release: str | None, now: datetime.datetime) -> Reason | None:
-    """Return what is wrong with staging's newest verdict for *release*, or None. *latest* is staging's ``latest`` report directory."""
+def staging_go(latest: pathlib.Path, sealed: t.Sequence[ledger.Run], release: str | None, now: datetime.datetime) -> Reason | None:
+    """Return what is wrong with staging's newest verdict for *release*, or None.
+
+    *latest* is staging's ``latest`` report directory, *sealed* its whole ledger, or nothing where that is not whole. The report is a file that anybody may have
+    edited: what it says is taken only where the sealed evidence says the same.
+    """
     try:
         report = json.loads((latest / "golive.json").read_text(encoding="utf-8"))
-        verdict, was, at = report["verdict"], report["release"], moment(report["generated_at"])
+        verdict, run_id = report["verdict"], report["run"]["id"]
+        signed = {name: [dict(entry) for entry in report[name]] for name in ("waivers", "attestations")}
     except (OSError, ValueError, KeyError, TypeError):
         return Reason("verdict.staging_unknown")
-    age_h = (now - at).total_seconds() / 3600
     if verdict not in (GO, GO_WITH_WAIVERS):
         return Reason("verdict.staging_no_go", {"verdict": str(verdict)})
+    own = [run for run in sealed if not run.seal["adopted"]]
+    if not own or own[-1].id != run_id:
+        return Reason("verdict.staging_unsealed", {"run": str(run_id)})
+    again, was = _decided_again(own[-1], sealed, signed)
+    if again != verdict:
+        return Reason("verdict.staging_unsealed", {"run": str(run_id)})
     if release is None or was != release:
         return Reason("verdict.staging_other_release", {"was": str(was), "now": str(release)})
+    age_h = (now - moment(own[-1].seal["sealed_at"])).total_seconds() / 3600
     if not 0 <= age_h <= GO_HOLDS_H:
         return Reason("verdict.staging_old", {"age_h": round(age_h, 1), "max_age_h": GO_HOLDS_H})
     return None
+
+
+def _decided_again(run: ledger.Run, sealed: t.Sequence[ledger.Run], signed: t.Mapping[str, list[dict[str, t.Any]]]) -> tuple[str, str | None]:
+    """Return the verdict and the release of *run* by the sealed evidence. Of the report come only the signatures, and whether git has them is sealed too."""
+    observations = [row for one in sealed for row in one.rows if row["row"] == "observation"]
+    facts = Facts.of({row["host"]: row for row in run.rows if row["row"] == "host"}, run.id)
+    records = run.manifest["records"]
+    waivers, attestations = (signatures.with_records(signed[name], records.get(f"golive_{name}", ())) for name in ("waivers", "attestations"))
+    whole = evidence.with_evidence(run.manifest, observations, run.id)
+    decision = decide(whole, observations, moment(run.seal["sealed_at"]), facts=facts, waivers=waivers, attestations=attestations)
+    return decision.verdict, facts.release
 
 
 def borrowed(
