@@ -10,7 +10,7 @@ long "Building the collection" ansible-galaxy collection build "$tree" --output-
 listing="$out/listing"
 tar --list --file "$out"/resto-golive-*.tar.gz | sort >"$listing"
 
-for wanted in MANIFEST.json meta/runtime.yml playbooks/golive.yml plugins/modules/audit.py plugins/plugin_utils/catalogue.yml roles/redis/meta/argument_specs.yml; do
+for wanted in MANIFEST.json meta/runtime.yml meta/execution-environment.yml meta/ee-requirements.txt meta/ee-bindep.txt playbooks/golive.yml plugins/modules/audit.py plugins/plugin_utils/catalogue.yml roles/redis/meta/argument_specs.yml; do
     grep -qx "$wanted" "$listing" || die "$wanted is missing from the artefact"
 done
 if unwanted=$(grep -E '^(\.|collections|staging|prod|lab|reports|build|extensions|scripts|tests|inventories)' "$listing"); then
