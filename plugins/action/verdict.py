@@ -137,6 +137,8 @@ class ActionModule(ActionBase):
         # Ansible takes a host on which a task failed out of all later plays; whatever it had still to tell, older evidence must not tell for it.
         lost = set(variables["ansible_play_hosts_all"]) - set(variables["ansible_play_hosts"]) - set(down)
         found += [Reason("verdict.host_lost", {"host": host}) for host in sorted(lost)]
+        declared = engine.control_variables(variables).get("golive_release", None)
+        found += verdict.other_releases(None if declared is None else str(declared), hosts)
         if not [host for host in variables["groups"].get("all", ()) if host != manifest.CONTROL]:
             found.append(Reason("verdict.empty_inventory"))
         if run.environment == "unknown":

@@ -96,6 +96,20 @@ class Facts:
         return cls(releases.pop() if len(releases) == 1 else None, machines, run, {name: row.get("servers", ()) for name, row in up.items()})
 
 
+def other_releases(declared: str | None, hosts: t.Mapping[str, t.Mapping[str, Json]]) -> list[Reason]:
+    """Return which of *hosts* (the probe's rows by name) run another release than is *declared* to be there. What a host does not tell is no other release.
+
+    A tag is often called ``v1.2`` and its directory ``1.2``: that is the same release.
+    """
+    running = sorted((name, str(row["release"])) for name, row in hosts.items() if row.get("release"))
+    others = [(name, release) for name, release in running if declared and _bare(release) != _bare(declared)]
+    return [Reason("verdict.other_release", {"host": name, "release": release, "declared": declared}) for name, release in others]
+
+
+def _bare(release: str) -> str:
+    return release[1:] if release[:1] == "v" and release[1:2].isdigit() else release
+
+
 def key_of(row: t.Mapping[str, Json]) -> Key:
     """Return what makes a row the same row in every run: item, check and target."""
     target = row["target"]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.resto.golive.plugins.module_utils._check import STATUSES
-from ansible_collections.resto.golive.plugins.plugin_utils.verdict import GO, GO_WITH_WAIVERS, NO_GO, STATES, Decision, Facts, Reason, decide
+from ansible_collections.resto.golive.plugins.plugin_utils.verdict import GO, GO_WITH_WAIVERS, NO_GO, STATES, Decision, Facts, Reason, decide, other_releases
 
 NOW = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
 FACTS = Facts("v1", {"h1": "machine-1", "h2": "machine-2"})
@@ -133,6 +133,25 @@ def test_not_applicable_holds_until_it_is_seen(status: str | None, server: str |
     facts = Facts("v1", FACTS.machines, servers={"h2": [server] if server else []})
     rows = [seen(status=status)] if status else []
     assert state(decide(manifest(row(), not_applicable=declared), rows, NOW, facts=facts)) == found
+
+
+@pytest.mark.parametrize(
+    ("declared", "running", "others"),
+    [
+        (None, {"h1": "v1"}, []),
+        ("v1.2", {"h1": "v1.2", "h2": "1.2"}, []),
+        ("1.2", {"h1": "v1.2", "h2": None}, []),
+        ("v1.2", {"h1": "v1.2", "h2": "v1.1"}, ["h2"]),
+        ("v1.2", {"h1": "v1.1", "h2": "v1.1"}, ["h1", "h2"]),
+        ("v1.2", {"h1": None}, []),
+        ("2", {"h1": "v2"}, []),
+        ("alid", {"h1": "valid"}, ["h1"]),
+    ],
+)
+def test_what_is_declared_to_run_is_what_runs(declared: str | None, running: Dict, others: list[str]) -> None:
+    found = other_releases(declared, {name: {"release": release} for name, release in running.items()})
+    assert [reason.params["host"] for reason in found] == others
+    assert {reason.code for reason in found} <= {"verdict.other_release"}
 
 
 def test_a_limit_and_check_mode_say_so() -> None:
