@@ -38,6 +38,7 @@ def test_a_check_names_items_that_exist_and_where_it_looks_from(check: type[Chec
     assert set(check.items) <= set(catalogue.items())
     assert check.vantage in {"probe", "control", *(item.group for item in catalogue.items().values())}
     assert check.impact in {"passive", "active", "disruptive"}
+    assert check.proven_by in {"each", "staging"}
 
 
 def test_every_check_class_is_registered() -> None:

@@ -29,8 +29,6 @@ FIELDS = {
     "group",
     "max_age_h",
     "release_bound",
-    "proven_by",
-    "impact",
     "attestation",
 }
 NEVER_WAIVABLE = {
@@ -109,8 +107,6 @@ def test_entry_is_whole(entry: dict[str, t.Any]) -> None:
         assert all(text.endswith(".") for text in entry[field].values())
         assert entry[field]["es"] != entry[field]["en"]
     assert entry["severity"] in catalogue.SEVERITIES
-    assert entry["proven_by"] in ("each", "staging")
-    assert entry["impact"] in ("passive", "active", "disruptive")
     assert entry["group"] in ("app", "edge", "monitoring", "postgres", "redis")
     assert 0 < entry["max_age_h"] <= 2160
     assert all(isinstance(entry[field], bool) for field in ("waivable", "release_bound", "attestation"))
