@@ -39,7 +39,8 @@ def _row(variable: Variable, language: str) -> str:
     default = "" if variable.default in (NO_DEFAULT, "") else f"`{json.dumps(variable.default, ensure_ascii=False)}`"
     items = catalogue.items()
     readers = SYSTEM[language] if len(variable.items) in (0, len(items)) else ", ".join(variable.items)
-    not_yet = " \\*" if variable.items and variable.source == "vocabulary" and variable.option not in _EVERYWHERE else ""
+    later = variable.items and variable.source == "vocabulary" and variable.option not in _EVERYWHERE
+    not_yet = " \\*" if later or variable.spec.get("later") else ""
     return f"| `{variable.name}` | {what.replace('|', '¦')} | {default} | {readers}{not_yet} |"
 
 

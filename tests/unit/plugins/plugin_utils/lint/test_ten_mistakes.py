@@ -83,6 +83,12 @@ def test_4_a_value_where_the_name_of_a_secret_is_due(small: Shop) -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["sops", "aws", "doppler"])
+def test_a_store_that_nobody_reads_is_told_which_are(small: Shop, kind: str) -> None:
+    small.system(f"---\nenvironment_secrets_store: {{kind: {kind}}}\n")
+    assert said(small)[0] == [f"{MORE}:2: environment_secrets_store.kind must be one of: openbao, vault, ansible_vault"]
+
+
 def test_5_a_name_that_the_store_does_not_have(small: Shop) -> None:
     small.system(
         "---\nenvironment_secrets_store: {kind: openbao, url: 'https://ops1:8200', mount: comanda}\n"

@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
+import pathlib
+import re
 import typing as t
 
 import pytest
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Check
 from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
-from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, vocabulary
+from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, secret_store, vocabulary
 from ansible_collections.resto.golive.plugins.plugin_utils.lint.formats import _FORMS, _PATTERNS
 from ansible_collections.resto.golive.plugins.plugin_utils.lint.values import _TAKES
 
 KNOWN = vocabulary.known()
+ROOT = pathlib.Path(catalogue.__file__).resolve().parents[2]
 
 
 def specs(spec: vocabulary.Spec) -> t.Iterator[vocabulary.Spec]:
@@ -53,6 +56,25 @@ def test_all_forty_items_have_an_owner_and_a_way_out() -> None:
     for item in catalogue.items().values():
         assert {f"{item.prefix}_owner", f"{item.prefix}_not_applicable", f"{item.prefix}_impact"} <= set(KNOWN)
     assert KNOWN["golive_owner"].items == tuple(catalogue.items())
+
+
+def test_what_no_program_reads_says_so() -> None:
+    """A variable of the whole system is named where it is read; the others are marked in the page."""
+    programs = [path for place in ("plugins", "roles", "playbooks") for path in (ROOT / place).rglob("*") if path.suffix in (".py", ".yml", ".j2")]
+    # Who only talks about it does not read it, and the lint reads all of them.
+    silent = ("messages", "scaffold", "doc_fragments", "modules", "lint")
+    text = "\n".join(path.read_text() for path in programs if path.name != "vocabulary.yml" and not set(silent) & set(path.relative_to(ROOT).parts))
+    asked_by_the_lint = {"golive_foreign", "golive_people"}
+    engine = {name: variable for name, variable in KNOWN.items() if variable.level == "engine" and not name.endswith("_extra")}
+    unread = {name for name in engine if not re.search(rf"\b{name}\b", text)} - asked_by_the_lint
+    assert unread == {name for name, variable in engine.items() if variable.spec.get("later")}
+
+
+@pytest.mark.parametrize("kind", KNOWN["environment_secrets_store"].spec["keys"]["kind"]["choices"])
+def test_a_store_that_the_lint_takes_can_be_read(kind: str) -> None:
+    with pytest.raises(secret_store.SecretError) as refused:
+        secret_store.keys_of("api", {"kind": kind}, lambda _name: None)
+    assert "not supported" not in str(refused.value)
 
 
 class Audit(Check):
