@@ -52,6 +52,13 @@ def test_routing_is_what_the_registry_says() -> None:
     assert runtime["action_groups"]["checks"] == sorted([*CHECKS, "audit"])
 
 
+def test_an_execution_environment_gets_nothing_that_this_checkout_does_not_have() -> None:
+    environment = loaded(ROOT / "meta" / "execution-environment.yml")
+    assert all((ROOT / path).is_file() for path in environment["dependencies"].values())
+    wanted, ours = ((ROOT / path).read_text().splitlines() for path in (environment["dependencies"]["python"], "requirements.txt"))
+    assert {line for line in wanted if not line.startswith("#")} <= set(ours)
+
+
 def documented_options(module: str) -> dict[str, dict[str, t.Any]]:
     """Return the options of a module and of the fragments it extends; what the module says of an option itself goes first, as in Ansible."""
     said = yaml.safe_load(importlib.import_module(f"ansible_collections.resto.golive.plugins.modules.{module}").DOCUMENTATION)
