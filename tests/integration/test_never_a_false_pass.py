@@ -195,3 +195,32 @@ def test_a_ledger_that_was_cut_off_is_no_go(project: Project) -> None:
     row_file = next((project.reports / "staging" / "runs").glob("*/r1.jsonl"))
     row_file.write_text("".join(row_file.read_text().splitlines(keepends=True)[:-1]))
     assert "ledger.broken_seal" in audit(project, content).problems()
+
+
+def test_an_edited_report_of_staging_opens_no_prod(project: Project) -> None:
+    content = shop(redis={"r1": LOCAL})
+    prod = project.inventory("../prod/hosts.yml", content).parent
+    assert audit(project, content).rc == 2
+    assert "verdict.staging_no_go" in project.play("playbooks/audit.yml", "-i", prod).problems()
+    edited = project.reports / "staging" / "latest" / "golive.json"
+    edited.write_text(json.dumps({**json.loads(edited.read_text()), "verdict": "GO"}))
+    assert "verdict.staging_unsealed" in project.play("playbooks/audit.yml", "-i", prod).problems()
+
+
+def test_a_check_that_acts_is_skipped_under_check_mode(project: Project) -> None:
+    tasks = [{"resto.golive.restore_drill": {}}, {"resto.golive.redis_persistence": {"strategy": "queue"}}]
+    playbook = project.directory / "mine.yml"
+    playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    ran = project.play(str(playbook), "-i", project.inventory("hosts.yml", shop(redis={"r1": LOCAL})), "--check")
+    assert (ran.rc, ran.report) == (0, None), ran.output
+    assert "skipping: [r1]" in ran.output
+    assert "ok: [r1]" in ran.output
+
+
+def test_what_its_item_forbids_is_not_done(project: Project) -> None:
+    content = shop(probe={"p1": LOCAL})
+    routes = [{"request": "POST admin:/login", "rate": "10/m", "burst": 5, "key": "ip"}]
+    forbidden = {"security_rate_limit_routes": routes, "golive_domains": {"admin": "admin.comanda.example"}, "security_rate_limit_impact": "passive"}
+    content["all"]["vars"] = {**OWNER, **forbidden}  # type: ignore[index]  # it is a nested literal
+    ran = audit(project, content)
+    assert ran.codes("security.rate_limit") == {"verdict.impact"}
