@@ -226,6 +226,7 @@ def looked(config: Config) -> set[str]:
         "repository": "sftp:x:/y",
         "password_current": True,
         "keys_missing": False,
+        "place": {"names": ["db1"], "own": ["127.0.0.1"], "addresses": ["10.0.0.5"]},
     }
     options = {"engine": "dump", "directory": config["directory"], "rpo_minutes": None, "size_share_min": 0.5}
     return codes(backup_rules.judge(seen, options))

@@ -10,6 +10,7 @@ import statistics
 import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, Json, Options
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import second_place
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files, offsite
 
 #: RPO in minutes where nobody promises one: what an hourly dump and archived WAL can hold (research: pg_dump's RPO is its interval).
@@ -201,7 +202,8 @@ def _offsite(seen: Seen, options: Options) -> list[Assertion]:
     place, where = seen["offsite"], seen["repository"]
     if not place["declared"] or not where:
         return [Assertion("fail", "postgres_backup.no_second_place", {}, source="postgres_backups_repository")]
-    if ":" not in where or where.startswith(("sftp:localhost", "sftp:127.", "local:")):
+    lies = second_place.where(where, seen["place"])
+    if lies == "here":
         return [Assertion("fail", "postgres_backup.same_host", {"repository": where}, "another machine", where)]
     if seen["keys_missing"]:
         return [Assertion("fail", "postgres_backup.keys_undeclared", {"repository": where}, source="postgres_backups_access_key")]
@@ -210,6 +212,8 @@ def _offsite(seen: Seen, options: Options) -> list[Assertion]:
     if "refused" in place:
         code = OFFSITE_REFUSED.get(place["refused"], "postgres_backup.offsite_refused")
         return [Assertion("fail", code, {"repository": where, "why": place["why"]}, source="restic snapshots")]
+    if lies == "unseen":
+        return [Assertion("error", "postgres_backup.place_unseen", {"repository": where}, "another machine", where)]
     return _carried(seen, options)
 
 

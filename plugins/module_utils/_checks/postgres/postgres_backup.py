@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils import _ship
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Check, Context, Json, Options
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_engines, backup_host, backup_rules
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_engines, backup_host, backup_rules, second_place
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_host import CONFIG, USER, access, holds, read_config, secret_files, write
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_report import REPORT
 
@@ -62,14 +62,15 @@ class PostgresBackup(Check):
             return {"installed": False}
         seen = _ship.ask(ctx, USER, "look", str(CONFIG))
         missing = access(ctx, config, "missing")
-        place = config.get("offsite") or {}
+        repository = str((config.get("offsite") or {}).get("repository", ""))
         return {
             **seen,
             "installed": True,
             "outdated": _ship.outdated(),
             "access_missing": missing,
-            "repository": place.get("repository", ""),
-            "keys_missing": backup_host.keys_missing(str(place.get("repository", "")), ctx.secrets),
+            "repository": repository,
+            "place": second_place.look(second_place.host_of(repository)),
+            "keys_missing": backup_host.keys_missing(repository, ctx.secrets),
             "password_current": all(holds(path, content) for path, content in secret_files(config, ctx.secrets).items()),
         }
 

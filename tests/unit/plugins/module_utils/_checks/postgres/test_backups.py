@@ -42,7 +42,8 @@ def seen(minutes: float = 10, *, newest: Seen | None = None, **more: t.Any) -> S
     return {
         "installed": True, "now": NOW.timestamp(), "outdated": [], "access_missing": [], "mode": "0o700", "running_s": None, "newest": copy, "history": good,
         "live": {"name": "golive_backup", "bypasses": True, "super": False, "system_identifier": "1"},
-        "offsite": {"declared": True, "stored": stored}, "repository": "sftp:b@ops1:/srv/backup", "password_current": True, "keys_missing": False, **more,
+        "offsite": {"declared": True, "stored": stored}, "repository": "sftp:b@ops1:/srv/backup", "password_current": True, "keys_missing": False,
+        "place": {"names": ["db1"], "own": ["10.0.0.3", "127.0.0.1", "::1", "fd00::3"], "addresses": ["10.0.0.5"]}, **more,
     }  # fmt: skip
 
 
@@ -101,6 +102,7 @@ DAMAGED = {"name": "dump/1.dat.gz", "wanted": 2, "found": 1}
         ({"offsite": {"declared": False}}, {("fail", "no_second_place")}),
         ({"repository": "/srv/backup"}, {("fail", "same_host")}),
         ({"repository": "sftp:localhost:/srv"}, {("fail", "same_host")}),
+        ({"repository": "rclone:near:/srv"}, {("error", "place_unseen")}),
         ({"password_current": False}, {("fail", "password_differs")}),
         ({"keys_missing": True}, {("fail", "keys_undeclared")}),
         ({"offsite": {"declared": True, "refused": "keys_refused", "why": "x"}}, {("fail", "keys_refused")}),
