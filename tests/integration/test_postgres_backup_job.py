@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import fcntl
 import json
 import pathlib
 import shutil
 import subprocess
 import threading
+import time
 import typing as t
 
 import pytest
@@ -307,6 +309,45 @@ def test_a_job_killed_in_the_middle_leaves_no_backup(server: Cluster, near: Conf
         job.back_up(near)
     assert files.listed(pathlib.Path(near["directory"])) == []
     wait_until(lambda: server.value("select count(*) from pg_stat_activity where application_name = 'pg_dump'") == 0)
+
+
+def no_room(*_words: t.Any) -> t.Any:
+    raise OSError(errno.ENOSPC, "No space left on device", "/var/backups/golive/x")
+
+
+def test_a_full_disk_is_an_attempt_that_failed(near: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder_of(near, job.back_up(near))
+    monkeypatch.setattr(files, "described", no_room)
+    line = job.back_up(near)
+    assert (line["ok"], line["phase"], line["name"]) == (False, "disk", "no_room")
+    assert line["why"] == "/var/backups/golive/x: No space left on device"
+    directory = pathlib.Path(near["directory"])
+    assert files.history(directory)[-1] == line
+    assert list(directory.glob(f"{files.PARTIAL}*")) == [], "half a backup fills the disk"
+    assert "golive_backup_last_attempt_ok 0\n" in pathlib.Path(near["textfile"]).read_text()
+
+
+def test_an_attempt_that_nobody_can_write_down_did_not_go_well(near: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder_of(near, job.back_up(near))
+    monkeypatch.setattr(files, "remember", no_room)
+    line = job.back_up(near)
+    assert (line["ok"], line["name"]) == (False, "no_room")
+    assert "golive_backup_last_attempt_ok 0\n" in pathlib.Path(near["textfile"]).read_text()
+
+
+def test_how_long_a_job_runs_is_told_whatever_it_is_doing(near: Config) -> None:
+    """While restic carries it away there is no half backup any more whose age could be told."""
+    directory = pathlib.Path(near["directory"])
+    with job.lock(directory) as ours:
+        assert ours
+        assert 0 <= (look.running(directory) or 0) < 60
+        (directory / files.LOCK).write_text(f"{time.time() - 7200:.0f}\n")
+        assert 7199 <= (look.running(directory) or 0) < 7260
+        (directory / files.LOCK).write_text("")  # the moment in which it is written
+        assert 0 <= (look.running(directory) or 0) < 60
+    with job.lock(directory):
+        assert (look.running(directory) or 0) < 60, "the time of an earlier job is told"
+    assert look.running(directory) is None
 
 
 def test_what_the_second_place_says(config: Config, tmp_path: pathlib.Path) -> None:

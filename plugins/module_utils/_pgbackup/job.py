@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
+import errno
 import fcntl
 import json
 import os
@@ -31,12 +32,25 @@ BUSY = 75
 #: For how long a lock that somebody holds is asked for again, in seconds: who only looks whether a job is running holds it for a moment.
 PATIENCE_S = 1.0
 
+#: What a full disk, or a full quota of one, says (errno(3)).
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
 
 @contextlib.contextmanager
 def lock(directory: pathlib.Path) -> t.Iterator[bool]:
-    """Hold the directory's lock, or say that somebody else does. The kernel lets it go with whoever holds it, however that ends."""
+    """Hold the directory's lock, or say that somebody else does. The kernel lets it go with whoever holds it, however that ends. Since when stands in it."""
     with (directory / files.LOCK).open("a") as handle:
-        yield _held(handle, time.monotonic() + PATIENCE_S)
+        ours = _held(handle, time.monotonic() + PATIENCE_S)
+        if ours:
+            _since(handle)
+        yield ours
+
+
+def _since(handle: t.IO[str]) -> None:
+    with contextlib.suppress(OSError):  # on a full disk too the job begins, and says what is wrong
+        handle.truncate(0)
+        handle.write(f"{time.time():.0f}\n")
+        handle.flush()
 
 
 def _held(handle: t.IO[str], until: float) -> bool:
@@ -65,15 +79,34 @@ def back_up(config: t.Mapping[str, Json]) -> dict[str, Json]:
             line["snapshot"] = offsite.send(config, made["id"], made)
         line["ok"] = True
     except Failed as problem:
-        line.update(phase=problem.phase, why=str(problem))
+        line.update(phase=problem.phase, why=str(problem), name=getattr(problem, "name", ""))
+    except OSError as problem:
+        line.update(_system(problem))
     line["seconds"] = round(time.monotonic() - clock, 1)
-    files.remember(directory, line)
+    _write_down(config, directory, line)
     if line["ok"]:
         keep(config, made["system_identifier"])
         thin(directory, int(config.get("keep_local") or 2))
-    if config.get("textfile"):
-        tell(pathlib.Path(config["textfile"]), files.history(directory))
     return line
+
+
+def _system(problem: OSError) -> dict[str, Json]:
+    """Return what the history says where the operating system refused something, as it does on a full disk."""
+    what = f"{problem.filename}: {problem.strerror}" if problem.filename else str(problem)
+    return {"ok": False, "phase": "disk", "why": what, "name": "no_room" if problem.errno in NO_ROOM else ""}
+
+
+def _write_down(config: t.Mapping[str, Json], directory: pathlib.Path, line: dict[str, Json]) -> None:
+    """Remember the attempt, and tell the node exporter of it. One that nobody can remember did not go well, and that is told all the same."""
+    earlier = files.history(directory)
+    try:
+        if not line["ok"]:
+            sweep(directory)  # half a backup may be what fills the disk
+        files.remember(directory, line)
+    except OSError as problem:
+        line.update(_system(problem))
+    if config.get("textfile"):
+        tell(pathlib.Path(config["textfile"]), [*earlier, line])
 
 
 def keep(config: t.Mapping[str, Json], system: str) -> None:
@@ -82,7 +115,7 @@ def keep(config: t.Mapping[str, Json], system: str) -> None:
         return
     try:
         retain.apply(config, system, datetime.datetime.now(datetime.UTC))
-    except Failed as problem:
+    except (Failed, OSError) as problem:
         retain.note(config, str(problem))
 
 

@@ -61,13 +61,21 @@ def running(directory: pathlib.Path) -> float | None:
     """Return for how many seconds a job has been at work, or None."""
     try:
         with (directory / files.LOCK).open("r") as handle:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return max(0.0, time.time() - _since(handle))
     except FileNotFoundError:
         return None
-    except BlockingIOError:
-        ages = [time.time() - os.stat(path).st_ctime for path in directory.glob(f"{files.PARTIAL}*")]
-        return max(ages, default=0.0)
     return None
+
+
+def _since(handle: t.IO[str]) -> float:
+    """Return since when the lock is held: it says so itself, but for the moment in which it is being written."""
+    try:
+        return float(handle.read())
+    except ValueError:
+        return os.fstat(handle.fileno()).st_mtime
 
 
 def _live(config: t.Mapping[str, Json]) -> dict[str, Json]:
