@@ -257,6 +257,7 @@ KNOWN = {"running_s": None, "newest": NEWEST, "manifest": MANIFEST, "local_syste
         ({"manifest": {**MANIFEST, "schema": files.SCHEMA - 1}}, "manifest_older"),
         ({"local_system": "2"}, "stored_other_cluster"),
         ({"failed": "offsite", "why": "x"}, "offsite_refused"),
+        ({"failed": "offsite", "name": "locked", "why": "x"}, "stored_locked"),
         ({"manifest": {**MANIFEST, "restored_bytes": 1 << 60}}, "no_room"),
     ],
 )

@@ -8,6 +8,8 @@ from __future__ import annotations
 import datetime
 import json
 import pathlib
+import subprocess
+import time
 import typing as t
 
 import pytest
@@ -207,3 +209,90 @@ def test_a_copy_that_somebody_else_deleted_is_told_until_somebody_has_looked(far
     written.write_text(json.dumps(far))
     assert job.main(["accept-lost", str(written)]) == 0
     assert retain.apply(far, SYSTEM, NOW + datetime.timedelta(hours=3))["lost"] == {}
+
+
+class Held:
+    """A restic of another process that holds the repository's lock, because what it shall carry never comes."""
+
+    def __init__(self, config: dict[str, t.Any]) -> None:
+        words = offsite.command(config, "backup", "--stdin", "--stdin-filename=never")
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until_locked(config)
+
+    def kill(self) -> None:
+        """And let its parent know: while nobody asked how it ended, its process is still there."""
+        self.process.kill()
+        self.process.communicate()
+
+
+def locks(config: dict[str, t.Any]) -> list[pathlib.Path]:
+    """Return the repository's locks; one that is still being written has a longer name."""
+    return [path for path in (pathlib.Path(config["offsite"]["repository"]) / "locks").iterdir() if len(path.name) == 64]
+
+
+def until_locked(config: dict[str, t.Any]) -> None:
+    end = time.monotonic() + 20
+    while not locks(config):
+        assert time.monotonic() < end, "nobody locks it"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def held(far: dict[str, t.Any]) -> t.Iterator[Held]:
+    holds = Held(far)
+    yield holds
+    holds.kill()
+
+
+def test_a_prune_that_was_killed_stops_no_backup(far: dict[str, t.Any], tmp_path: pathlib.Path) -> None:
+    carried(far, 2)
+    gone = offsite.stored(far)[0]["snapshot"]
+    prune = subprocess.Popen(offsite.command(far, "forget", "--prune", gone), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until_locked(far)  # it looks for other locks a fifth of a second later, and begins only then
+    prune.kill()
+    prune.communicate()
+    assert len(locks(far)) == 1
+    with pytest.raises(offsite.Refused) as caught:
+        offsite.restic(far, "backup", ".", cwd=str(tmp_path))
+    assert caught.value.name == "locked"
+    name = carried(far, 1)
+    assert locks(far) == []
+    newest = offsite.stored(far)[0]
+    assert newest["id"] == name
+    offsite.fetch({"config": far, "snapshot": newest["snapshot"], "target": str(tmp_path / "back")})
+
+
+def test_a_backup_that_was_killed_does_not_hold_the_policy(far: dict[str, t.Any], held: Held) -> None:
+    carried(far, 0)
+    gone = carried(far, 0.2)
+    held.kill()
+    assert len(locks(far)) == 1
+    assert retain.apply(far, SYSTEM, NOW)["removed"] == [gone]
+    assert locks(far) == []
+
+
+def test_who_reads_the_repository_has_the_policy_wait(far: dict[str, t.Any], held: Held) -> None:
+    carried(far, 0)
+    gone = carried(far, 0.2)
+    state = pathlib.Path(far["directory"]) / retain.STATE
+    for _again in range(2):
+        job.keep(far, SYSTEM)
+        left = json.loads(state.read_text())
+        assert left["waits"]
+        assert not {"problem", "removing", "at"} & set(left), "a run that waits is none, and no trouble"
+        assert len(offsite.stored(far)) == 2
+    held.kill()
+    done = retain.apply(far, SYSTEM, NOW)
+    assert done["removed"] == [gone]
+    assert "waits" not in json.loads(state.read_text())
+
+
+def test_a_drill_reads_under_a_lock(far: dict[str, t.Any], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    carried(far, 0)
+    asked: list[tuple[str, ...]] = []
+    real = offsite.restic
+    monkeypatch.setattr(offsite, "restic", lambda config, *words, **more: (asked.append(words), real(config, *words, **more))[1])
+    snapshot = offsite.stored(far)[0]["snapshot"]
+    offsite.fetch({"config": far, "snapshot": snapshot, "target": str(tmp_path / "back")})
+    offsite.manifest_of(far, snapshot)
+    assert [words[0] for words in asked if "--no-lock" in words] == ["snapshots"]

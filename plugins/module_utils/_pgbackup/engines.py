@@ -33,8 +33,11 @@ class Engine:
 def _stored(config: Config) -> dict[str, Json]:
     """``local_system`` is the identifier of the cluster that the job backs up, as its newest local copy has it: the live one is asked for nothing."""
     directory = pathlib.Path(config["directory"])
+    running = look.running(directory)
+    if running is not None:
+        return {"running_s": running, "newest": None, "manifest": None}  # what it makes and prunes right now is nobody's to read
     # The history first: a copy that is carried while we ask is not missed then.
-    running, here, history = look.running(directory), files.listed(directory), files.history(directory)
+    here, history = files.listed(directory), files.history(directory)
     copies = offsite.stored(config)
     newest = copies[0] if copies else None
     return {

@@ -39,9 +39,8 @@ COMPLAINTS: tuple[tuple[str, str], ...] = (
     ("access key id you provided does not exist", "keys_refused"),
     ("request signature we calculated does not match", "keys_refused"),
     ("certificate", "unreachable"),
-    ("unable to create lock", "locked"),
-    ("repository is already locked", "locked"),
     ("no space left", "full"),
+    ("repository is already locked", "locked"),
     # What is stored is not what was written: a piece, a pack, an index or a snapshot was changed, cut short or removed.
     ("ciphertext verification failed", "damaged"),
     ("invalid data returned", "damaged"),
@@ -77,6 +76,20 @@ def restic(config: t.Mapping[str, Json], *arguments: str, cwd: str | None = None
         raise Refused(str(problem), problem.said) from None
 
 
+def locking(config: t.Mapping[str, Json], *arguments: str, cwd: str | None = None) -> str:
+    """Run restic where it takes a lock, and once more where a lock stood in its way that a killed restic left. Raises :class:`Refused`.
+
+    ``restic unlock`` removes no other: only those whose process is gone from this very host, and those that nobody refreshed for half an hour.
+    """
+    try:
+        return restic(config, *arguments, cwd=cwd)
+    except Refused as problem:
+        if problem.name != "locked":
+            raise
+    restic(config, "unlock", within_s=LOOK_S)
+    return restic(config, *arguments, cwd=cwd)
+
+
 def _extra(place: t.Mapping[str, Json]) -> dict[str, str]:
     """Return the credentials of an object store: lines NAME=value of a file that only the job's user reads."""
     path = place.get("environment_file")
@@ -89,7 +102,7 @@ def _extra(place: t.Mapping[str, Json]) -> dict[str, str]:
 def begin(config: t.Mapping[str, Json]) -> bool:
     """Make the repository where there is none. Return whether it was made."""
     try:
-        restic(config, "cat", "config", "--quiet", within_s=LOOK_S)
+        restic(config, "cat", "config", "--no-lock", "--quiet", within_s=LOOK_S)
     except Refused as problem:
         if problem.name != "no_repository":
             raise
@@ -102,7 +115,7 @@ def send(config: t.Mapping[str, Json], name: str, made: t.Mapping[str, Json]) ->
     """Carry the backup *name* there and return the snapshot's id. The folder is read from inside, so that no path of this host is in the snapshot's tree."""
     folder = pathlib.Path(config["directory"]) / name
     tags = [f"--tag={TAG}", f"--tag=id:{name}", f"--tag=system:{made['system_identifier']}"]
-    said = restic(config, "backup", "--json", f"--host={config['name']}", *tags, ".", cwd=str(folder))
+    said = locking(config, "backup", "--json", f"--host={config['name']}", *tags, ".", cwd=str(folder))
     for line in said.splitlines():
         told = json.loads(line)
         if told.get("message_type") == "summary":
@@ -133,7 +146,7 @@ def unlisted(history: t.Sequence[t.Mapping[str, Json]], copies: t.Sequence[t.Map
 def manifest_of(config: t.Mapping[str, Json], snapshot: str) -> dict[str, Json] | None:
     """Return the manifest inside a snapshot without fetching the rest; None where there is none that can be read."""
     try:
-        return t.cast("dict[str, Json]", json.loads(restic(config, "dump", "--no-lock", snapshot, f"/{files.MANIFEST}")))
+        return t.cast("dict[str, Json]", json.loads(locking(config, "dump", snapshot, f"/{files.MANIFEST}")))
     except ValueError:
         return None
     except Refused as problem:
@@ -143,8 +156,11 @@ def manifest_of(config: t.Mapping[str, Json], snapshot: str) -> dict[str, Json] 
 
 
 def fetch(order: t.Mapping[str, Json]) -> dict[str, Json]:
-    """Bring the snapshot ``order["snapshot"]`` of ``order["config"]`` into ``order["target"]``, every file read back."""
+    """Bring the snapshot ``order["snapshot"]`` of ``order["config"]`` into ``order["target"]``, every file read back.
+
+    Under restic's lock: nothing is pruned meanwhile, which would read as damage.
+    """
     started = time.monotonic()
-    words = ("restore", "--no-lock", str(order["snapshot"]), "--target", str(order["target"]), "--verify")
-    restic(order["config"], *words)
+    words = ("restore", str(order["snapshot"]), "--target", str(order["target"]), "--verify")
+    locking(order["config"], *words)
     return {"seconds": round(time.monotonic() - started, 2), "argv": command(order["config"], *words)}

@@ -122,12 +122,12 @@ def apply(config: t.Mapping[str, Json], system: str, now: datetime.datetime, *, 
     if doomed:
         # Who looks before we are done, or after we were killed, must not take them for copies that somebody else deleted.
         remember(state, {**last, "removing": doomed})
-    if doomed and config.get("offsite"):
-        snapshots = {str(one["id"]): str(one["snapshot"]) for one in offsite.stored(config)}
-        offsite.restic(config, "forget", "--prune", *(snapshots[name] for name in doomed if name in snapshots))
-    elif doomed:
-        for name in doomed:
-            shutil.rmtree(pathlib.Path(config["directory"]) / name)
+        try:
+            _remove(config, doomed)
+        except offsite.Refused as problem:
+            if problem.name != "locked":
+                raise
+            return _later(state, last, str(problem))
     done = {
         "at": now.isoformat(),
         "policy": dataclasses.asdict(policy(config)),
@@ -138,6 +138,22 @@ def apply(config: t.Mapping[str, Json], system: str, now: datetime.datetime, *, 
     }
     remember(state, done)
     return done
+
+
+def _remove(config: t.Mapping[str, Json], doomed: t.Sequence[str]) -> None:
+    if config.get("offsite"):
+        snapshots = {str(one["id"]): str(one["snapshot"]) for one in offsite.stored(config)}
+        offsite.locking(config, "forget", "--prune", *(snapshots[name] for name in doomed if name in snapshots))
+        return
+    for name in doomed:
+        shutil.rmtree(pathlib.Path(config["directory"]) / name)
+
+
+def _later(state: pathlib.Path, last: t.Mapping[str, Json], why: str) -> dict[str, Json]:
+    """Somebody reads the repository, a drill as a rule, and nothing was removed: the next run does it. Where none can for a day, the check tells."""
+    waits = {**{name: value for name, value in last.items() if name not in ("removing", "problem")}, "waits": why}
+    remember(state, waits)
+    return {"removed": [], "refusals": [], **waits}
 
 
 def _lost(last: t.Mapping[str, Json], there: t.Collection[str], now: datetime.datetime) -> dict[str, str]:

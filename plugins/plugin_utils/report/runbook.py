@@ -227,7 +227,10 @@ _BACKUP_USER, _SERVER_USER = ("runuser", "-u", "golive_backup", "--"), ("runuser
 
 
 def _fetch(argv: list[str], place: Place) -> list[str]:
-    """Choose a snapshot, fetch it, hand it to postgres. The drill took the newest; after damage that may be the wrong one."""
+    """Choose a snapshot, fetch it, hand it to postgres. The drill took the newest; after damage that may be the wrong one.
+
+    Without a lock: what a lost host left locked must not stand in the way, and who stopped the cluster has nothing pruned meanwhile.
+    """
     if argv[:1] != ["restic"] or "restore" not in argv:
         return _as_postgres(argv, place)
     begin = _words([*_BACKUP_USER, *argv[: argv.index("restore")]])

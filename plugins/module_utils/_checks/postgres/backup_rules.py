@@ -43,7 +43,12 @@ OFFSITE_REFUSED = {
     "keys_refused": "postgres_backup.keys_refused",
     "unreachable": "postgres_backup.offsite_unreachable",
     "full": "postgres_backup.offsite_full",
+    "locked": "postgres_backup.offsite_locked",
 }
+
+#: Why an attempt failed, where that has a text of its own.
+ATTEMPT = {"locked": "postgres_backup.offsite_locked", "no_room": "postgres_backup.last_no_room"}
+
 DAMAGE = {
     "member_missing": "postgres_backup.member_missing",
     "member_truncated": "postgres_backup.member_truncated",
@@ -149,8 +154,8 @@ def _last(seen: Seen) -> list[Assertion]:
     last = seen["history"][-1] if seen["history"] else None
     if last is None or last["ok"]:
         return []
-    params = {"at": last["started_at"], "phase": last.get("phase", "?"), "why": last.get("why", "?")}
-    return [Assertion("fail", "postgres_backup.last_failed", params, source="history.jsonl")]
+    params = {"at": last["started_at"], "phase": last.get("phase", "?"), "why": last.get("why", "?"), "repository": seen["repository"]}
+    return [Assertion("fail", ATTEMPT.get(last.get("name", ""), "postgres_backup.last_failed"), params, source="history.jsonl")]
 
 
 def comparable(made: Seen) -> list[Assertion]:

@@ -29,6 +29,9 @@ HISTORY = "history.jsonl"
 #: restic's answer that means: what is stored is not what was written (``_pgbackup/offsite``).
 DAMAGED = "damaged"
 
+#: What a refusal of the second place means where it is not only told (``_pgbackup/offsite``).
+LOCKED = "locked"
+
 #: What the drill reads in a manifest before the copy holds all of it against its seal.
 MANIFEST_NEEDED = {"at", "archive_bytes", "restored_bytes", "server_version", "system_identifier"}
 
@@ -119,7 +122,7 @@ def _drill(ctx: Context, source: Source, scratch: pathlib.Path) -> dict[str, Jso
 def _when_idle(source: Source) -> t.Mapping[str, Json]:
     """Return what is stored once no backup is running, or, where one goes on, what there is beside it."""
     until = time.monotonic() + BACKUP_ENDS_S
-    while (known := source.stored()).get("running_s") is not None and time.monotonic() < until:
+    while ((known := source.stored()).get("running_s") is not None or known.get("name") == LOCKED) and time.monotonic() < until:
         time.sleep(1)
     return known
 
@@ -135,10 +138,14 @@ def _damaged(name: str, told: t.Mapping[str, Json]) -> dict[str, Json]:
     return {"verdict": "fail", "id": name, "told": [wrong], "phases": {}, "steps": []}
 
 
+def _refused(told: t.Mapping[str, Json], otherwise: str) -> CannotKnow:
+    return CannotKnow("restore_drill.stored_locked" if told.get("name") == LOCKED else otherwise, why=told["why"])
+
+
 def _preflight(known: t.Mapping[str, Json], scratch: pathlib.Path) -> tuple[dict[str, Json], dict[str, Json]]:
     """Return the newest copy and its manifest, or say why a drill must not begin. Writes nothing."""
     if "failed" in known:
-        raise CannotKnow("restore_drill.offsite_refused", why=known["why"])
+        raise _refused(known, "restore_drill.offsite_refused")
     if known["running_s"] is not None:
         raise CannotKnow("restore_drill.backup_running", minutes=round(known["running_s"] / 60, 1))
     if known.get("unlisted"):
@@ -174,6 +181,6 @@ def _fetch(source: Source, newest: t.Mapping[str, Json], home: pathlib.Path) -> 
     if "failed" in told:
         if told.get("name") == DAMAGED:
             return told
-        raise CannotKnow("restore_drill.fetch_failed", why=told["why"])
+        raise _refused(told, "restore_drill.fetch_failed")
     _caged.hand_over(target)
     return {"phase": "fetch", "argv": told.get("argv", []), "seconds": float(told["seconds"]), "told": told.get("told", [])}

@@ -77,6 +77,8 @@ def _applied(seen: Seen, options: Options) -> t.Iterator[Assertion]:
     late = age_h > LATE_H
     code = "applied_late" if late else "applied"
     yield _say("fail" if late else "pass", code, "retention.json", f"within {LATE_H} h", round(age_h), **params)
+    if last.get("waits"):
+        yield _say("fail" if late else "pass", "waits", "retention.json", "nobody reads", last["waits"], why=last["waits"])
     refusals = ", ".join(REFUSALS[code] for code in seen["refusals"])
     if refusals:
         yield _say("fail", "held", "plan", [], seen["refusals"], why=refusals, count=sum(not one["keep"] for one in seen["decisions"]))

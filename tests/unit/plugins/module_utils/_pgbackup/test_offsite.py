@@ -29,6 +29,8 @@ TAIL = "ignoring error for /dump/3.dat.gz: UtimesNano: no such file or directory
         ('loading tree for snapshot "7f" failed: id 4e2b910d not found in repository', "damaged"),
         (f"Load(<data/4ef9b8e8cc>, 316, 0) returned error, retrying after 1s: connection lost\nReadFull: unexpected EOF\n{TAIL}", "unreachable"),
         ("Stat(<config/>) returned error, retrying after 729.96ms: Stat: The specified bucket does not exist", "no_repository"),
+        ("unable to create lock in backend: repository is already locked exclusively by PID 7 on db1 by golive_backup (UID 999, GID 999)", "locked"),
+        ("Save(<lock/7bfd27baf0>) returned error: no space left on device\nunable to create lock in backend: no space left on device", "full"),
         ("Fatal: something that nobody has seen yet", "other"),
         (TAIL, "other"),
     ],

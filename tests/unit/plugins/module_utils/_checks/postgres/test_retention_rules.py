@@ -86,6 +86,7 @@ def test_a_young_system_passes_by_its_policy_and_says_so() -> None:
         (seen(days(0, 1), Policy(zone="Europe/Paris")), "fail", {"policy_other"}),
         (seen(days(0, 1), last={}), "fail", {"never_applied"}),
         (seen(days(0, 1), last={"problem": "offsite: locked"}), "fail", {"not_applied"}),
+        (seen(days(0, 1), last={"waits": "locked"}), "fail", {"never_applied"}),
         (seen(days(0, 1), applied_h=26), "pass", set()),
         (seen(days(0, 1), applied_h=26.1), "fail", {"applied_late"}),
         (seen([]), "fail", {"no_copy"}),
@@ -101,6 +102,14 @@ def test_a_young_system_passes_by_its_policy_and_says_so() -> None:
 )
 def test_one_thing_at_its_edge(what: dict[str, t.Any], status: str, bad: set[str]) -> None:
     assert told(what) == (status, bad)
+
+
+@pytest.mark.parametrize(("hours", "status", "bad"), [(26, "pass", set()), (26.1, "fail", {"applied_late", "waits"})])
+def test_a_policy_that_waits_for_a_reader_is_no_fault_for_a_day(hours: float, status: str, bad: set[str]) -> None:
+    what = seen(days(0, 1), applied_h=hours)
+    what["last"]["waits"] = "locked"
+    assert told(what) == (status, bad)
+    assert "backup_retention.waits" in {one.code for one in BackupRetention().judge(what, OPTIONS)}
 
 
 def test_a_copy_that_went_without_us_is_missed() -> None:
