@@ -206,7 +206,7 @@ def ctx() -> RunContext:
 
 def drill_folder(scratch: pathlib.Path, *, marked: bool = True) -> pathlib.Path:
     home = scratch / "drill-0123456789ab"
-    home.mkdir()
+    (home / "work").mkdir(parents=True)
     if marked:
         (home / _caged.MARKER).touch()
     return home
@@ -223,6 +223,28 @@ def test_what_a_killed_drill_left_is_removed(tmp_path: pathlib.Path, monkeypatch
         assert not home.exists()
     assert stopped == [["systemctl", "stop", f"golive-{home.name}.service"]]
     assert other.exists()
+
+
+def test_an_empty_folder_that_never_got_its_marker_is_removed(tmp_path: pathlib.Path) -> None:
+    home = tmp_path / "drill-0123456789ab"
+    home.mkdir()
+    with _caged.only_one(ctx(), tmp_path):
+        assert not home.exists()
+
+
+def test_a_removal_that_is_killed_leaves_the_marker(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, real = drill_folder(tmp_path), shutil.rmtree
+
+    def killed(path: pathlib.Path) -> None:
+        real(path)
+        raise KeyboardInterrupt
+
+    context = ctx()
+    monkeypatch.setattr(context, "run", lambda argv, **more: None)
+    monkeypatch.setattr(_caged.shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        _caged.end(context, home, tmp_path)
+    assert [path.name for path in home.iterdir()] == [_caged.MARKER]
 
 
 def test_a_folder_without_the_marker_is_never_removed(tmp_path: pathlib.Path) -> None:

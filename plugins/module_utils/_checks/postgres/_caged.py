@@ -83,10 +83,24 @@ def folder(ctx: Context, scratch: pathlib.Path, kind: str) -> t.Iterator[pathlib
 
 
 def end(ctx: Context, home: pathlib.Path, scratch: pathlib.Path) -> None:
-    """End what runs in a copy's folder and remove it, if it is one: a real folder with our marker, right below the scratch folder."""
-    if home.is_symlink() or home.parent != scratch or not NAME.match(home.name) or not (home / MARKER).is_file():
+    """End what runs in a copy's folder and remove it, if it is one: a real folder with our marker, right below the scratch folder.
+
+    One that was killed before it had its marker left an empty folder, in which nothing runs and nothing can be lost.
+    """
+    if home.is_symlink() or home.parent != scratch or not NAME.match(home.name):
         raise CannotKnow("postgres.not_ours", path=str(home))
+    if not (home / MARKER).is_file():
+        if not home.is_dir() or any(home.iterdir()):
+            raise CannotKnow("postgres.not_ours", path=str(home))
+        home.rmdir()
+        return
     ctx.run(["systemctl", "stop", unit(home)], ok=None)
+    # The marker last: who is killed in the middle of this leaves a folder that the next one knows.
+    for path in [path for path in home.iterdir() if path.name != MARKER]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
     shutil.rmtree(home)
 
 
