@@ -278,6 +278,7 @@ def test_what_is_stored_was_damaged(server: Cluster, config: Config) -> None:
             pack.write_bytes(raw)
     seen, told = drill(server)
     assert codes(told) == {"stored_damaged"}, seen
+    assert {one.state for one in retain.there(config)} == {"damaged"}, "retention takes it for a copy"
 
 
 def test_a_password_that_was_rotated(server: Cluster, config: Config) -> None:

@@ -14,7 +14,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files, job, offsite, retain
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import engines, files, job, offsite, retain
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup.programs import Failed
 
 NOW = datetime.datetime(2026, 11, 24, 12, 0, tzinfo=datetime.UTC)
@@ -86,10 +86,39 @@ def test_the_newest_copy_that_a_drill_brought_back_outlives_the_policy(far: dict
     proven, lost = carried(far, 200), carried(far, 210)
     for days in range(4):
         carried(far, days)
-    retain.mark_verified(far, proven, NOW)
+    retain.mark_drilled(far, proven, NOW, "pass")
     done = retain.apply(far, SYSTEM, NOW)
     assert done["removed"] == [lost]
     assert proven in done["kept"]
+
+
+def test_a_copy_that_a_drill_could_not_bring_back_is_none_until_one_does(far: dict[str, t.Any]) -> None:
+    newest, other = carried(far, 0), carried(far, 0.2)
+    retain.mark_drilled(far, newest, NOW, "pass")
+    retain.mark_drilled(far, newest, NOW, "fail")
+    made = retain.planned(far, SYSTEM, NOW)
+    assert (made.decisions[0].backup.state, made.decisions[0].reasons) == ("damaged", ("damaged",))
+    assert "newest" in made.decisions[1].reasons
+    assert retain.apply(far, SYSTEM, NOW)["kept"] == sorted([newest, other]), "and if it disappears, that is told"
+    retain.mark_drilled(far, newest, NOW, "inconclusive")
+    assert retain.there(far)[1].state == "damaged"
+    retain.mark_drilled(far, newest, NOW, "pass")
+    assert retain.apply(far, SYSTEM, NOW)["removed"] == [other]
+
+
+def test_what_a_drill_reads_stays_until_it_is_done(far: dict[str, t.Any], tmp_path: pathlib.Path) -> None:
+    """A newer copy came meanwhile, which stands for the day: what was proven would be gone when the drill ends."""
+    read = carried(far, 0.2)
+    order = {"config": far, "id": read, "snapshot": offsite.stored(far)[0]["snapshot"], "target": str(tmp_path / "back")}
+    engines.of(order).fetch(order)
+    carried(far, 0)
+    now = datetime.datetime.now(datetime.UTC)
+    assert retain.planned(far, SYSTEM, now).removed() == []
+    assert [one.id for one in retain.planned(far, SYSTEM, now + retain.DRILL_MOST + datetime.timedelta(minutes=1)).removed()] == [read], "it was killed"
+    retain.mark_drilled(far, read, now, "inconclusive")
+    assert [one.id for one in retain.planned(far, SYSTEM, now).removed()] == [read]
+    retain.mark_drilled(far, read, now, "pass")
+    assert retain.planned(far, SYSTEM, now).removed() == []
 
 
 def test_a_plan_that_would_take_too_much_waits_for_a_word(near: dict[str, t.Any]) -> None:

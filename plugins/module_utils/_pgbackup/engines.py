@@ -43,14 +43,29 @@ def _stored(config: Config) -> dict[str, Json]:
     return {
         "running_s": running,
         "newest": newest,
-        "manifest": offsite.manifest_of(config, newest["snapshot"]) if newest else None,
         "unlisted": offsite.unlisted(history, copies),
         "local_system": retain.system_of(directory / here[0]) if here else "",
+        **(_manifest(config, newest["snapshot"]) if newest else {"manifest": None}),
     }
 
 
+def _manifest(config: Config, snapshot: str) -> dict[str, Json]:
+    """Return the newest copy's manifest; one that is damaged where it is stored is an answer of its own, and says which copy it is."""
+    try:
+        return {"manifest": offsite.manifest_of(config, snapshot)}
+    except offsite.Refused as problem:
+        if problem.name != "damaged":
+            raise
+        return {"manifest": None, "failed": problem.phase, "name": problem.name, "why": str(problem)}
+
+
+def _fetch(order: Config) -> dict[str, Json]:
+    retain.mark_in_use(order["config"], str(order["id"]), datetime.datetime.now(datetime.UTC))
+    return offsite.fetch(order)
+
+
 ENGINES = {
-    "dump": Engine(dump.take, look.look, _stored, offsite.fetch, offsite.begin, cage.Copy),
+    "dump": Engine(dump.take, look.look, _stored, _fetch, offsite.begin, cage.Copy),
     "pgbackrest": Engine(pitr.take, sight.look, pitr.stored, pitr.fetch, pitr.begin, physical.Physical),
 }
 

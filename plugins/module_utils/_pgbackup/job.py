@@ -213,10 +213,10 @@ def answer(ask: t.Callable[[], Json]) -> int:
     return 0
 
 
-def verified(order: t.Mapping[str, Json]) -> dict[str, Json]:
-    """Write down that a drill brought the copy ``order["id"]`` back."""
+def drilled(order: t.Mapping[str, Json]) -> dict[str, Json]:
+    """Write down how a drill of the copy ``order["id"]`` ended."""
     at = datetime.datetime.fromtimestamp(order["at"], datetime.UTC)
-    retain.mark_verified(order["config"], order["id"], at)
+    retain.mark_drilled(order["config"], order["id"], at, order["verdict"])
     return {"id": order["id"]}
 
 
@@ -231,7 +231,7 @@ DO: dict[str, t.Callable[[t.Mapping[str, Json]], int]] = {
     "plan": lambda config: answer(lambda: retain.told(config, datetime.datetime.now(datetime.UTC))),
     "force-retain": lambda config: answer(lambda: force(config)),
     "accept-lost": lambda config: answer(lambda: accept(config)),
-    "verified": lambda order: answer(lambda: verified(order)),
+    "drilled": lambda order: answer(lambda: drilled(order)),
     "trial": lambda plan: answer(lambda: trial.run(plan)),
     "grant": lambda config: answer(lambda: {"statements": access.settle(config, apply=True)}),
 }

@@ -25,10 +25,15 @@ from .retention import Backup, Plan, Policy
 
 Json = t.Any
 
-#: In the local directory: what the last run kept and removed, and which copies drills brought back ({id: when}).
+#: In the local directory: what the last run kept and removed, which copies drills brought back, which they could not ({id: when}), and which one is read.
 STATE = "retention.json"
 VERIFIED = "verified.json"
+DAMAGED = "damaged.json"
+IN_USE = "in_use.json"
 PINNED = "pinned.json"
+
+#: A drill takes no longer: systemd ends it then. One that was killed does not hold copies for ever.
+DRILL_MOST = datetime.timedelta(hours=4)
 
 #: How often is looked again when the job wrote something down meanwhile. It does so twice a run.
 LOOKS = 3
@@ -43,12 +48,13 @@ def there(config: t.Mapping[str, Json]) -> list[Backup]:
     directory = pathlib.Path(config["directory"])
     history = files.history(directory)
     sizes = {line["id"]: int(line.get("archive_bytes") or 0) for line in history if line.get("id")}
-    verified, pinned = _remembered(directory / VERIFIED), _remembered(directory / PINNED)
+    verified, damaged, pinned = (_remembered(directory / name) for name in (VERIFIED, DAMAGED, PINNED))
     found = [
         Backup(
             id=name,
             time=moment(name),
             size_bytes=sizes.get(name, 0),
+            state="damaged" if name in damaged else "good",
             system=system,
             verified_at=datetime.datetime.fromisoformat(verified[name]) if name in verified else None,
             pinned=name in pinned,
@@ -82,8 +88,17 @@ def moment(name: str) -> datetime.datetime:
     return datetime.datetime.strptime(name.partition("-")[0], "%Y%m%dT%H%M%S%z")
 
 
-def planned(config: t.Mapping[str, Json], system: str, now: datetime.datetime) -> Plan:
-    return retention.plan(there(config), policy(config), now, system=system)
+def planned(config: t.Mapping[str, Json], system: str, now: datetime.datetime, backups: t.Sequence[Backup] | None = None) -> Plan:
+    found = there(config) if backups is None else backups
+    return retention.plan(found, policy(config), now, system=system, in_use_since=_in_use_since(config, now))
+
+
+def _in_use_since(config: t.Mapping[str, Json], now: datetime.datetime) -> datetime.datetime | None:
+    """Return the time of the copy that a drill reads, or None."""
+    used = _remembered(pathlib.Path(config["directory"]) / IN_USE)
+    if not files.ID.match(str(used.get("id", ""))) or now - datetime.datetime.fromisoformat(used["at"]) > DRILL_MOST:
+        return None
+    return moment(used["id"])
 
 
 def remember(path: pathlib.Path, value: Json) -> None:
@@ -100,10 +115,22 @@ def _remembered(path: pathlib.Path) -> dict[str, Json]:
         return {}
 
 
-def mark_verified(config: t.Mapping[str, Json], name: str, at: datetime.datetime) -> None:
-    """Write down that a drill brought the copy *name* back. The newest such copy is never removed."""
-    path = pathlib.Path(config["directory"]) / VERIFIED
-    remember(path, {**_remembered(path), name: at.isoformat()})
+def mark_in_use(config: t.Mapping[str, Json], name: str, at: datetime.datetime) -> None:
+    """Write down that a drill reads the copy *name*: what it proves must not be removed before it is proven."""
+    remember(pathlib.Path(config["directory"]) / IN_USE, {"id": name, "at": at.isoformat()})
+
+
+def mark_drilled(config: t.Mapping[str, Json], name: str, at: datetime.datetime, verdict: str) -> None:
+    """Write down how a drill of the copy *name* ended, ``pass``, ``fail`` or anything else, which says nothing of it.
+
+    The newest copy that came back is never removed; one that did not is no copy, until a later drill brings it back.
+    """
+    directory = pathlib.Path(config["directory"])
+    told = {"pass": (VERIFIED, DAMAGED), "fail": (DAMAGED, VERIFIED)}.get(verdict)
+    if told:
+        remember(directory / told[0], {**_remembered(directory / told[0]), name: at.isoformat()})
+        remember(directory / told[1], {other: when for other, when in _remembered(directory / told[1]).items() if other != name})
+    (directory / IN_USE).unlink(missing_ok=True)
 
 
 def note(config: t.Mapping[str, Json], problem: str) -> None:
@@ -131,7 +158,7 @@ def apply(config: t.Mapping[str, Json], system: str, now: datetime.datetime, *, 
     done = {
         "at": now.isoformat(),
         "policy": dataclasses.asdict(policy(config)),
-        "kept": sorted(backup.id for backup in [*made.kept(), *made.removed()] if backup.state == "good" and backup.id not in doomed),
+        "kept": sorted(backup.id for backup in [*made.kept(), *made.removed()] if backup.state != "failed" and backup.id not in doomed),
         "removed": doomed,
         "refusals": [] if force else list(made.refusals),
         "lost": lost,
@@ -188,7 +215,7 @@ def _written(directory: pathlib.Path) -> list[int]:
 
 def _told(config: t.Mapping[str, Json], now: datetime.datetime) -> dict[str, Json]:
     backups = there(config)
-    made = retention.plan(backups, policy(config), now, system=live_system(config))
+    made = planned(config, live_system(config), now, backups)
     directory = pathlib.Path(config["directory"])
     history = files.history(directory)
     starts = [datetime.datetime.fromisoformat(line["started_at"]) for line in history]

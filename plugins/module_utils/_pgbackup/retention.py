@@ -16,8 +16,9 @@ import datetime
 import typing as t
 import zoneinfo
 
-#: What a copy can be. Only ``good`` ones (finished, every digest right) are ever counted as a copy.
-STATES = ("good", "failed", "partial")
+#: What a copy can be. Only ``good`` ones are ever counted as one: finished, and not ``damaged``, which is what a drill could not bring back. ``failed`` is an
+#: attempt that left none.
+STATES = ("good", "failed", "damaged")
 
 #: A plan that removes more than this share of the good copies looks like a mistake in the policy or in the clock.
 SHARE_MAX = 0.5
@@ -28,7 +29,7 @@ MONTHS_MAX = 1
 
 @dataclasses.dataclass(frozen=True)
 class Backup:
-    """One copy. ``time`` is its snapshot's, in UTC; ``verified_at`` when a drill last brought it back; ``base`` the id of the copy that it builds on."""
+    """One copy. ``time`` is its snapshot's, in UTC; ``verified_at`` when a drill last brought it back."""
 
     id: str
     time: datetime.datetime
@@ -37,7 +38,6 @@ class Backup:
     system: str = ""
     verified_at: datetime.datetime | None = None
     pinned: bool = False
-    base: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,18 +100,19 @@ REASONS = {
     "in_use": "a restore or a drill is running",
     "another_cluster": "of another cluster: not ours to remove",
     "newest_failure": "the newest failure, kept to be looked into",
-    "base": "another kept copy builds on it",
     "hourly": "last of its hour",
     "daily": "last of its day",
     "weekly": "last of its week",
     "monthly": "last of its month",
     "failed": "failed or unfinished",
+    "damaged": "a drill could not bring it back: it counts for nothing",
     "covered": "a newer copy stands for its day, week and month",
     "expired": "older than the policy",
 }
 
 REFUSALS = {
     "last_backup_failed": "the last backup failed",
+    "newest_damaged": "a drill could not bring the newest copy back",
     "too_many": f"more than {SHARE_MAX:.0%} of the good copies would go",
     "months_emptied": "more than one month would lose its last copy",
     "nothing_kept": "no good copy would be left",
@@ -129,8 +130,8 @@ def plan(
 ) -> Plan:
     """Decide about each of *backups*. The order in which they come does not matter.
 
-    *system* is the live cluster's system identifier: copies that name another one are neither counted nor touched. *in_use_since* is when the oldest running
-    restore or drill began: what is younger stays, because it may be what is being read.
+    *system* is the live cluster's system identifier: copies that name another one are neither counted nor touched. *in_use_since* is the time of the
+    copy that a running drill reads: it stays, and so does what is younger.
     """
     ordered = sorted(backups, key=lambda one: (one.time, one.id), reverse=True)
     reasons: dict[str, list[str]] = {one.id: [] for one in ordered}
@@ -139,9 +140,8 @@ def plan(
     ours = [one for one in ordered if not (system and one.system and one.system != system)]
     past = [one for one in ours if one.time <= now]
     good = [one for one in past if one.state == "good"]
-    for one, reason in (*_protected(ordered, ours, past, good, now, in_use_since), *_by_rule(good, policy)):
+    for one, reason in (*_protected(ordered, ours, past, good, now, in_use_since), *_damaged(past, good, policy), *_by_rule(good, policy)):
         reasons[one.id].append(reason)
-    _keep_bases(ordered, reasons)
     decisions = tuple(Decision(one, bool(reasons[one.id]), tuple(reasons[one.id] or _why_not(one, good, policy))) for one in ordered)
     return Plan(decisions, tuple(_refusals(decisions, past, good, policy)))
 
@@ -168,9 +168,18 @@ def _protected(
     yield from ((one, "newest") for one in good[:1])
     verified = sorted((one for one in good if one.verified_at), key=lambda one: (one.time, one.id), reverse=True)
     yield from ((one, "newest_verified") for one in verified[:1])
-    yield from ((one, "newest_failure") for one in [one for one in past if one.state != "good"][:1])
+    yield from ((one, "newest_failure") for one in [one for one in past if one.state == "failed"][:1])
     if in_use_since is not None:
         yield from ((one, "in_use") for one in past if one.time >= in_use_since)
+
+
+def _damaged(past: t.Sequence[Backup], good: t.Sequence[Backup], policy: Policy) -> t.Iterator[tuple[Backup, str]]:
+    """Yield what a drill could not bring back, for as long as anything is kept: it takes nobody's place, and somebody may still get something out of it."""
+    yield from ((one, "damaged") for one in past if one.state == "damaged" and not (good and _expired(one, good, policy)))
+
+
+def _expired(one: Backup, good: t.Sequence[Backup], policy: Policy) -> bool:
+    return (good[0].time - one.time).days >= policy.span_days
 
 
 def _by_rule(good: t.Sequence[Backup], policy: Policy) -> t.Iterator[tuple[Backup, str]]:
@@ -199,20 +208,10 @@ def _hour(at: datetime.datetime) -> object:
     return at.astimezone(datetime.UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def _keep_bases(ordered: t.Sequence[Backup], reasons: dict[str, list[str]]) -> None:
-    """Keep what kept copies build on, down to the full one."""
-    bases = {one.id: one.base for one in ordered}
-    for one in [one for one in ordered if reasons[one.id]]:
-        base = one.base
-        while base in reasons and "base" not in reasons[base]:
-            reasons[base].append("base")
-            base = bases[base]
-
-
 def _why_not(one: Backup, good: t.Sequence[Backup], policy: Policy) -> list[str]:
     if one.state != "good":
-        return ["failed"]
-    return ["expired" if (good[0].time - one.time).days >= policy.span_days else "covered"]
+        return [one.state]
+    return ["expired" if _expired(one, good, policy) else "covered"]
 
 
 def _refusals(decisions: t.Sequence[Decision], past: t.Sequence[Backup], good: t.Sequence[Backup], policy: Policy) -> t.Iterator[str]:
@@ -226,7 +225,7 @@ def _refusals(decisions: t.Sequence[Decision], past: t.Sequence[Backup], good: t
     if not good:
         yield "nothing_kept"
     if past and past[0].state != "good":
-        yield "last_backup_failed"
+        yield "last_backup_failed" if past[0].state == "failed" else "newest_damaged"
     if len(going) > SHARE_MAX * len(good):
         yield "too_many"
     zone = zoneinfo.ZoneInfo(policy.zone)

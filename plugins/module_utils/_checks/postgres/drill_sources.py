@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
+import tempfile
 import time
 import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils import _ship
 from ansible_collections.resto.golive.plugins.module_utils._check import CannotKnow, Context, Json
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_report
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import _caged, backup_report
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_host import user_of
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import programs
 
@@ -36,16 +38,20 @@ class Job:
         return _ship.ask(self.ctx, self.user, "stored", str(self.path))
 
     def fetch(self, newest: Known, target: pathlib.Path, order: t.Callable[[dict[str, Json]], pathlib.Path]) -> dict[str, Json]:
-        wanted = {"config": dict(self.config), "snapshot": newest["snapshot"], "target": str(target)}
+        wanted = {"config": dict(self.config), "id": newest["id"], "snapshot": newest["snapshot"], "target": str(target)}
         return _ship.ask(self.ctx, self.user, "fetch", str(order(wanted)))
 
     def plan(self, known: Known, started: float) -> dict[str, Json]:
         """Return what the copy must know besides: how far the live cluster was when the drill began."""
         return {"engine": self.engine, "live_xmax": known.get("live_xmax"), "started_at": started}
 
-    def note(self, name: str, at: float, order: t.Callable[[dict[str, Json]], pathlib.Path]) -> None:
-        """Have the job remember that this copy came back."""
-        _ship.ask(self.ctx, self.user, "verified", str(order({"config": dict(self.config), "id": name, "at": at})))
+    def note(self, name: str, at: float, verdict: str) -> None:
+        """Have the job remember how the drill of this copy ended."""
+        with tempfile.TemporaryDirectory(prefix="golive-") as folder:
+            pathlib.Path(folder).chmod(0o755)
+            told = {"config": dict(self.config), "id": name, "at": at, "verdict": verdict}
+            order = _caged.readable(pathlib.Path(folder) / "drilled.json", json.dumps(told).encode())
+            _ship.ask(self.ctx, self.user, "drilled", str(order))
 
 
 class Theirs:
@@ -88,7 +94,7 @@ class Theirs:
     def plan(self, known: Known, started: float) -> dict[str, Json]:
         return {"engine": self.engine, "id": known["newest"]["id"], "at": known["manifest"]["at"], "questions": known["manifest"]["questions"]}
 
-    def note(self, name: str, at: float, order: t.Callable[[dict[str, Json]], pathlib.Path]) -> None:
+    def note(self, name: str, at: float, verdict: str) -> None:
         """Their retention is theirs."""
 
 

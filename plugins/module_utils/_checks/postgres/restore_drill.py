@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``postgres.restore``: the newest backup of the second place is fetched, restored in a cage, held against its manifest, timed, and thrown away.
 
-Phases: preflight (writes nothing), fetch, the cage (check, restore, analyze, verify), measure, clean up. The live cluster is asked for nothing. A copy that
-came back is written down for the retention policy, which never removes the newest such copy.
+Phases: preflight (writes nothing), fetch, the cage (check, restore, analyze, verify), measure, clean up. The live cluster is asked for nothing. Whether the
+copy came back is written down for the retention policy, which never removes the newest that did, and counts none that did not.
 """
 
 from __future__ import annotations
@@ -85,8 +85,14 @@ class RestoreDrill(Check):
 def _drill(ctx: Context, source: Source, scratch: pathlib.Path) -> dict[str, Json]:
     started = time.time()
     known = _when_idle(source)
-    if known.get("name") == DAMAGED:
-        return _damaged("manifest.json", known)
+    newest = known.get("newest")
+    seen = _damaged(newest["id"] if newest else "?", known) if known.get("name") == DAMAGED else _brought(ctx, source, scratch, known, started)
+    if newest:
+        source.note(newest["id"], started, seen["verdict"])
+    return seen
+
+
+def _brought(ctx: Context, source: Source, scratch: pathlib.Path, known: t.Mapping[str, Json], started: float) -> dict[str, Json]:
     newest, manifest = _preflight(known, scratch)
     with _caged.folder(ctx, scratch, "drill") as home:
         fetched = _fetch(source, newest, home)
@@ -97,8 +103,6 @@ def _drill(ctx: Context, source: Source, scratch: pathlib.Path) -> dict[str, Jso
         plan = {"jobs": ctx.options["jobs"], "settings": ctx.options["settings"], "memory_mb": MEMORY_MB, "live_identifier": manifest["system_identifier"]}
         limits = (f"MemoryMax={MEMORY_MB}M", f"RuntimeMaxSec={RUNTIME_S}")
         came = _caged.run(ctx, home, "cage", {**plan, **source.plan(known, started)}, *limits)
-        if came["verdict"] == "pass":
-            source.note(newest["id"], started, lambda order: _caged.readable(home / "verified.json", json.dumps(order).encode()))
     came["phases"] = {"fetch": fetched["seconds"], **came["phases"]}
     came["steps"] = [{key: fetched[key] for key in ("phase", "argv", "seconds")}, *came["steps"]]
     seen = {

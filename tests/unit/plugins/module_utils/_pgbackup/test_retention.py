@@ -85,6 +85,7 @@ def test_ages_count_from_the_newest_good_copy() -> None:
         (copy(-1, id="odd"), "future"),
         (copy(300, id="odd", system="2"), "another_cluster"),
         (copy(300, id="odd", state="failed"), "newest_failure"),
+        (copy(80.1, id="odd", state="damaged"), "damaged"),
     ],
 )
 def test_what_no_policy_removes(odd: Backup, why: str) -> None:
@@ -101,24 +102,26 @@ def test_only_the_newest_that_a_drill_brought_back_is_kept_for_it() -> None:
 
 
 def test_failures_are_swept_but_for_the_newest_and_are_never_counted() -> None:
-    made = plan([*daily_run(100), copy(0.1, id="f1", state="partial"), copy(0.2, id="f2", state="failed")], DAYS_ONLY, NOW)
+    made = plan([*daily_run(100), copy(0.1, id="f1", state="failed"), copy(0.2, id="f2", state="failed")], DAYS_ONLY, NOW)
     assert reasons(made, "f1") == (True, {"newest_failure"})
     assert reasons(made, "f2") == (False, {"failed"})
 
 
-def test_a_running_drill_holds_what_is_younger_than_it() -> None:
+def test_what_a_drill_could_not_bring_back_stands_for_nothing_and_goes_with_the_oldest() -> None:
+    backups = [copy(0), copy(0.1, state="damaged"), *(copy(day) for day in (1, 2, 3)), copy(3.2), copy(3.1, state="damaged"), copy(89, state="damaged")]
+    made = plan([*backups, copy(90, state="damaged")], DAYS_ONLY, NOW)
+    assert made.refusals == ()
+    assert [reasons(made, name) for name in ("0.1d", "3.1d", "89d", "90d")] == [*[(True, {"damaged"})] * 3, (False, {"damaged"})]
+    damaged = plan([copy(0, state="damaged"), *(copy(hours / 24) for hours in (1, 2, 3)), copy(1)], DAYS_ONLY, NOW)
+    assert "newest" in reasons(damaged, f"{1 / 24:g}d")[1]
+    assert damaged.refusals == ("newest_damaged",)
+
+
+def test_a_running_drill_holds_what_it_reads_and_what_is_younger() -> None:
     backups = [copy(0), copy(0.01, id="young"), copy(0.02, id="old")]
-    made = plan(backups, Policy(hourly_hours=0), NOW, in_use_since=ago(0.015))
+    made = plan(backups, Policy(hourly_hours=0), NOW, in_use_since=ago(0.01))
     assert reasons(made, "young") == (True, {"in_use"})
     assert reasons(made, "old")[0] is False
-
-
-def test_the_whole_chain_under_a_kept_copy_stays() -> None:
-    backups = [copy(0, base="1d"), copy(1, base="40d"), copy(40, base="99d"), copy(99), copy(98)]
-    made = plan(backups, Policy(1, 0, 0, 0), NOW)
-    assert reasons(made, "99d") == (True, {"base"})
-    assert reasons(made, "40d") == (True, {"base"})
-    assert reasons(made, "98d") == (False, {"expired"})
 
 
 @pytest.mark.parametrize(
@@ -175,7 +178,7 @@ def test_lines_tell_every_reason_in_words() -> None:
 
 
 # Properties. Histories as they come: irregular, several a day, with failures.
-STATES = st.sampled_from(["good"] * 5 + ["failed", "partial"])
+STATES = st.sampled_from(["good"] * 5 + ["failed", "damaged"])
 
 
 @st.composite
