@@ -45,6 +45,13 @@ options:
   secret_key:
     description: Secret key of an S3 repository. Variable C(postgres_backups_secret_key), whose value is a name in the secret store.
     type: str
+  password:
+    description:
+      - Password of the role C(golive_backup), where C(postgres_host) is an address. Variable C(postgres_backups_password), whose value is a name in the secret
+        store. Over the socket none is needed.
+      - There you make the role yourself, with C(BYPASSRLS) and what O(fix) grants over the socket. Nobody can be sure of a role that another server made, so
+        it is judged by what it sees.
+    type: str
   directory:
     description: Where the newest copies are kept on the host. Variable C(postgres_backups_directory).
     type: str

@@ -22,6 +22,7 @@ from .postgres_server import USER, Cluster, cluster, make_shop
 
 Config = dict[str, t.Any]
 KEYS = {"access_key": "AKIAMADEUP", "secret_key": "made-up-secret-key", "repository_password": "made-up-password"}
+ROLE_PASSWORD = r"made-up:role\password"  # libpq's password file parts its fields with one, and escapes it with the other
 
 
 @pytest.fixture
@@ -132,16 +133,17 @@ def by_tcp(config: Config, tmp_path: pathlib.Path) -> t.Iterator[Config]:
     """The same job on a server that takes only TCP and passwords, as one in a container or at a provider does."""
     with cluster() as server:
         make_shop(server)
-        server.sql("alter role golive_backup password 'made-up-role-password'")
+        server.sql(f"alter role golive_backup password '{ROLE_PASSWORD}'")
         (server.data / "pg_hba.conf").write_text("local all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
         server.stop()
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         server.start("listen_addresses=127.0.0.1", f"port={port}")
-        passfile = tmp_path / "pgpass"
-        passfile.write_text(f"127.0.0.1:{port}:*:golive_backup:made-up-role-password\n")
-        passfile.chmod(0o600)
-        yield {**config, "offsite": None, "connection": {"host": "127.0.0.1", "port": port, "user": "golive_backup", "passfile": str(passfile)}}
+        connection = {"host": "127.0.0.1", "port": port, "user": "golive_backup", "passfile": str(tmp_path / "pgpass")}
+        made = {**config, "offsite": None, "connection": connection}
+        for path, content in backup_host.secret_files(made, {"password": ROLE_PASSWORD}).items():
+            backup_host.write(path, content, pathlib.Path.home().owner())
+        yield made
 
 
 def test_a_server_that_is_reached_by_tcp_with_a_password_file(by_tcp: Config) -> None:
@@ -150,14 +152,14 @@ def test_a_server_that_is_reached_by_tcp_with_a_password_file(by_tcp: Config) ->
     seen = look.look(by_tcp)
     assert seen["live"]["bypasses"]
     assert seen["newest"]["damage"] == []
-    assert "made-up-role-password" not in json.dumps([line, seen])
+    assert ROLE_PASSWORD not in json.dumps([line, seen])
     folder = pathlib.Path(by_tcp["directory"]) / str(line["id"])
     assert files.read_manifest(folder)["tables"]["public.orders"]["rows"] == 100
 
 
 def test_a_password_that_was_rotated(by_tcp: Config) -> None:
     passfile = pathlib.Path(by_tcp["connection"]["passfile"])
-    passfile.write_text(passfile.read_text().replace("made-up-role-password", "the-old-one"))
+    backup_host.write(passfile, passfile.read_text().replace("made-up", "the-old-one"), pathlib.Path.home().owner())
     line = job.back_up(by_tcp)
     assert (line["ok"], line["phase"]) == (False, "connect")
     assert "password authentication failed" in line["why"]

@@ -50,14 +50,22 @@ def secret_files(config: t.Mapping[str, Json], secrets: t.Mapping[str, str]) -> 
     """Return what the job's secret files hold, by their paths."""
     if config.get("pgbackrest"):
         return _pgbackrest_secrets(config, secrets)
-    place = config.get("offsite") or {}
+    place, connection = config.get("offsite") or {}, config.get("connection") or {}
     found = {}
+    if connection.get("passfile") and secrets.get("password"):
+        found[pathlib.Path(connection["passfile"])] = _password_line(connection, secrets["password"])
     if place.get("password_file") and secrets.get("repository_password"):
         found[pathlib.Path(place["password_file"])] = secrets["repository_password"]
     if place.get("environment_file") and secrets.get("access_key"):
         lines = {"AWS_ACCESS_KEY_ID": secrets["access_key"], "AWS_SECRET_ACCESS_KEY": secrets.get("secret_key", "")}
         found[pathlib.Path(place["environment_file"])] = "".join(f"{name}={value}\n" for name, value in lines.items())
     return found
+
+
+def _password_line(connection: t.Mapping[str, Json], password: str) -> str:
+    """Return the one line of libpq's password file (its manual, section 34.16), for every database of that server."""
+    escaped = [str(word).replace("\\", "\\\\").replace(":", "\\:") for word in (connection["host"], connection["port"], connection["user"], password)]
+    return ":".join([*escaped[:2], "*", *escaped[2:]]) + "\n"
 
 
 def keys_missing(repository: str, secrets: t.Mapping[str, str]) -> bool:

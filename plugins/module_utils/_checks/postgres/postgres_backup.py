@@ -48,6 +48,7 @@ class PostgresBackup(Check):
         },
         "access_key": {"type": "str", "secret": True, "example": 'postgres_backups_access_key: "backup#AWS_ACCESS_KEY_ID"'},
         "secret_key": {"type": "str", "secret": True, "example": 'postgres_backups_secret_key: "backup#AWS_SECRET_ACCESS_KEY"'},
+        "password": {"type": "str", "secret": True, "example": 'postgres_backups_password: "backup#POSTGRES_PASSWORD"   # where postgres_host is an address'},
         "directory": {"type": "str", "default": "/var/backups/golive", "example": "postgres_backups_directory: /var/backups/golive"},
         "rpo_minutes": {"type": "float", "example": "postgres_backups_rpo_minutes: 60"},
         "report": REPORT,

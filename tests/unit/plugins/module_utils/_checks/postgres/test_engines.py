@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import subprocess
 import typing as t
 
@@ -219,6 +220,15 @@ def test_pgbackrests_secrets_stand_in_a_file_of_their_own() -> None:
     assert {str(path): text for path, text in found.items()} == {
         "/etc/golive/pgbackrest.d/secrets.conf": "[global]\nrepo1-cipher-pass=p\nrepo1-s3-key=k\nrepo1-s3-key-secret=s\n"
     }
+
+
+def test_a_password_for_tcp_stands_in_libpqs_own_file() -> None:
+    connection = {"host": "10.0.0.3", "port": 5432, "user": "golive_backup", "passfile": "/etc/golive/backup.pgpass"}
+    assert backup_host.secret_files({"connection": connection}, {"password": "a:b\\c"}) == {
+        pathlib.Path("/etc/golive/backup.pgpass"): "10.0.0.3:5432:*:golive_backup:a\\:b\\\\c\n"
+    }
+    assert backup_host.secret_files({"connection": connection}, {}) == {}
+    assert backup_host.secret_files({"connection": {**connection, "passfile": None}}, {"password": "x"}) == {}
 
 
 WEEK = {"periods": {"full": 7 * 86400, "incr": 3600}}
