@@ -164,6 +164,19 @@ def test_the_time_between_backups_is_a_median() -> None:
     assert retain.interval_h(starts[:1]) == 24
 
 
+def test_the_room_here_is_for_what_is_kept_here(far: dict[str, t.Any], near: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retain, "live_system", lambda _config: SYSTEM)
+    for days in (0.1, 1.1, 2.1):
+        at = (NOW - datetime.timedelta(days=days)).isoformat()
+        remembered(far, {"started_at": at, "ok": True, "id": carried(far, days), "archive_bytes": 100, "snapshot": "x"})
+    job.thin(pathlib.Path(far["directory"]), 2)
+    here = retain.told({**far, "keep_local": 2}, NOW)["here"]
+    assert (here["copies"], here["bytes"], here["bytes_now"]) == (3, 300, 200)
+    assert here["free_bytes"] > 0
+    alone = retain.told(near, NOW)
+    assert (alone["here"]["copies"], alone["here"]["bytes"]) == (alone["forecast"]["copies"], alone["forecast"]["bytes"])
+
+
 class Meanwhile:
     """Does something each time that the copies were listed, as a job does that ends while somebody looks."""
 

@@ -18,10 +18,11 @@ SAMPLES_MIN = 7
 
 @dataclasses.dataclass(frozen=True)
 class Forecast:
-    """``copies`` and ``bytes`` when the policy is full, one more copy included: the new one is written before an old one goes."""
+    """``copies`` and ``bytes`` when the policy is full, one more copy included: the new one is written before an old one goes. One has ``copy_bytes`` then."""
 
     copies: int
     bytes: int
+    copy_bytes: int
     bytes_now: int
     grows_bytes_a_day: float
 
@@ -47,4 +48,4 @@ def forecast(backups: t.Iterable[Backup], policy: Policy, now: datetime.datetime
     imagined = [Backup(str(number), now - number * interval) for number in range(int(policy.span_days * 24 / max(interval_h, 1.0)) + 2)]
     copies = len(plan(imagined, policy, now).kept()) + 1
     largest = (good[-1].size_bytes if good else 0) + grows * policy.span_days
-    return Forecast(copies, round(copies * largest), sum(one.size_bytes for one in good), grows)
+    return Forecast(copies, round(copies * largest), round(largest), sum(one.size_bytes for one in good), grows)

@@ -219,7 +219,7 @@ def _told(config: t.Mapping[str, Json], now: datetime.datetime) -> dict[str, Jso
     directory = pathlib.Path(config["directory"])
     history = files.history(directory)
     starts = [datetime.datetime.fromisoformat(line["started_at"]) for line in history]
-    room = os.statvfs(directory)
+    ahead = forecast.forecast(backups, policy(config), now, interval_h(starts))
     return {
         "now": now.isoformat(),
         "policy": dataclasses.asdict(policy(config)) if config.get("retention") else None,
@@ -231,9 +231,21 @@ def _told(config: t.Mapping[str, Json], now: datetime.datetime) -> dict[str, Jso
         "refusals": list(made.refusals),
         "last": _remembered(directory / STATE),
         "first": min([*(one.time.isoformat() for one in backups), *(start.isoformat() for start in starts[:1])], default=None),
-        "forecast": dataclasses.asdict(forecast.forecast(backups, policy(config), now, interval_h(starts))),
-        "free_bytes": None if config.get("offsite") else room.f_bavail * room.f_frsize,
+        "forecast": dataclasses.asdict(ahead),
+        "here": _here(config, ahead, history),
     }
+
+
+def _here(config: t.Mapping[str, Json], ahead: forecast.Forecast, history: t.Sequence[t.Mapping[str, Json]]) -> dict[str, Json]:
+    """Return what this host's disk will hold, ``{copies, bytes}``, what it holds, and what is free: all copies, or the last ones and the one that is made."""
+    directory = pathlib.Path(config["directory"])
+    room = os.statvfs(directory)
+    free = {"free_bytes": room.f_bavail * room.f_frsize}
+    if not config.get("offsite"):
+        return {"copies": ahead.copies, "bytes": ahead.bytes, "bytes_now": ahead.bytes_now, **free}
+    copies, names = int(config.get("keep_local") or 2) + 1, set(files.listed(directory))
+    now = sum(int(line.get("archive_bytes") or 0) for line in history if line.get("id") in names)
+    return {"copies": copies, "bytes": copies * ahead.copy_bytes, "bytes_now": now, **free}
 
 
 def interval_h(starts: t.Sequence[datetime.datetime]) -> float:

@@ -132,13 +132,17 @@ def _windows(good: t.Sequence[datetime.datetime], lived: float, policy: Policy, 
 
 
 def _room(seen: Seen, options: Options) -> t.Iterator[Assertion]:
-    """Once the policy is full, it needs so much; where it lies on this host, there must be so much."""
-    need, have = seen["forecast"]["bytes"], seen["free_bytes"]
-    params = {"copies": seen["forecast"]["copies"], "gigabytes": round(need / 1e9, 2), "free_gb": round((have or 0) / 1e9, 2)}
-    if have is not None and need > have + seen["forecast"]["bytes_now"]:
-        yield _say("fail", "room_short", "forecast", need, have, **params)
-    else:
-        yield _say("pass", "room_forecast", "forecast", need, have, **params)
+    """Once the policy is full, it needs so much; for what of it lies on this host, there must be room."""
+    whole, here = seen["forecast"], seen["here"]
+    yield _say("pass", "room_forecast", "forecast", None, whole["bytes"], copies=whole["copies"], gigabytes=_gigabytes(whole["bytes"]))
+    room = here["free_bytes"] + here["bytes_now"]
+    params = {"copies": here["copies"], "gigabytes": _gigabytes(here["bytes"]), "free_gb": _gigabytes(here["free_bytes"])}
+    status, code = ("fail", "room_short") if here["bytes"] > room else ("pass", "room_here")
+    yield _say(status, code, "forecast", here["bytes"], room, **params)
+
+
+def _gigabytes(size: int) -> float:
+    return round(size / 1e9, 2)
 
 
 def judge_pgbackrest(settings: t.Mapping[str, str], wanted: t.Mapping[str, str], options: Options) -> list[Assertion]:

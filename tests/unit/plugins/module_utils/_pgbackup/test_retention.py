@@ -300,7 +300,8 @@ def test_the_forecast_counts_the_full_policy_and_one_more() -> None:
     told = forecast(young, DAYS_ONLY, NOW, 24)
     assert told.copies == len(plan(daily_run(365), DAYS_ONLY, NOW).kept()) + 1
     assert told.grows_bytes_a_day == pytest.approx(1_000_000)
-    assert told.bytes == told.copies * (100_000_000 + 90 * 1_000_000)
+    assert told.copy_bytes == 100_000_000 + 90 * 1_000_000
+    assert told.bytes == told.copies * told.copy_bytes
     assert forecast([], DAYS_ONLY, NOW).bytes == 0
 
 

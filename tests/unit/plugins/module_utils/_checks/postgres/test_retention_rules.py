@@ -30,6 +30,7 @@ def seen(backups: list[Backup], policy: Policy | None = NINETY, *, applied_h: fl
     """What ``retain.told`` says of *backups* after a run that removed what it should; *first*: days since the first backup ever."""
     made = retention.plan(backups, policy or Policy(), NOW, system="1")
     oldest = min((backup.time for backup in backups), default=NOW)
+    ahead = forecast.forecast(backups, policy or Policy(), NOW)
     return {
         "now": NOW.isoformat(),
         "policy": None if policy is None else dataclasses.asdict(policy),
@@ -41,8 +42,8 @@ def seen(backups: list[Backup], policy: Policy | None = NINETY, *, applied_h: fl
         "refusals": list(made.refusals),
         "last": {"at": (NOW - datetime.timedelta(hours=applied_h)).isoformat(), "kept": [one.id for one in made.kept() if one.state == "good"], "removed": []},
         "first": (NOW - datetime.timedelta(days=first) if first is not None else oldest).isoformat(),
-        "forecast": dataclasses.asdict(forecast.forecast(backups, policy or Policy(), NOW)),
-        "free_bytes": None,
+        "forecast": dataclasses.asdict(ahead),
+        "here": {"copies": 3, "bytes": 3 * ahead.copy_bytes, "bytes_now": 2000, "free_bytes": 10**9},
         **changed,
     }
 
@@ -96,8 +97,8 @@ def test_a_young_system_passes_by_its_policy_and_says_so() -> None:
         (seen(days(0, 1, 2, 3, 5, 6), first=7), "warn", {"gaps"}),
         (seen(days(0, 1, 2, 5, 6), first=7), "fail", {"gaps"}),
         (seen(days(0, 1, 2, 3, 4, 5, 6), first=90), "fail", {"gaps"}),
-        (seen(days(0, 1), free_bytes=10), "fail", {"room_short"}),
-        (seen(days(0, 1), free_bytes=10**9), "pass", set()),
+        (seen(days(0, 1), here={"copies": 3, "bytes": 3000, "bytes_now": 2000, "free_bytes": 999}), "fail", {"room_short"}),
+        (seen(days(0, 1), here={"copies": 3, "bytes": 3000, "bytes_now": 2000, "free_bytes": 1000}), "pass", set()),
     ],
 )
 def test_one_thing_at_its_edge(what: dict[str, t.Any], status: str, bad: set[str]) -> None:
