@@ -320,7 +320,7 @@ def test_who_reads_the_repository_has_the_policy_wait(far: dict[str, t.Any], hel
     for _again in range(2):
         job.keep(far, SYSTEM)
         left = json.loads(state.read_text())
-        assert left["waits"]
+        assert f"PID {held.process.pid} " in left["waits"], "whose lock it is"
         assert not {"problem", "removing", "at"} & set(left), "a run that waits is none, and no trouble"
         assert len(offsite.stored(far)) == 2
     held.kill()

@@ -73,7 +73,12 @@ def restic(config: t.Mapping[str, Json], *arguments: str, cwd: str | None = None
     try:
         return programs.run("offsite", command(config, *arguments), env=_extra(config["offsite"]), cwd=cwd, user=user, within_s=within_s)
     except Failed as problem:
-        raise Refused(str(problem), problem.said) from None
+        raise Refused(_holder(problem.said) or str(problem), problem.said) from None
+
+
+def _holder(said: str) -> str:
+    """Return the line in which restic says whose lock it met, which is not among its last words; empty where it met none."""
+    return next((line.strip()[:400] for line in said.splitlines() if "already locked" in line), "")
 
 
 def locking(config: t.Mapping[str, Json], *arguments: str, cwd: str | None = None) -> str:
