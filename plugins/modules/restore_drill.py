@@ -35,9 +35,10 @@ options:
     type: float
     default: 120.0
   rpo_minutes:
-    description: How many minutes of orders may be lost. Twice this fails. Variable C(postgres_restore_rpo_minutes).
+    description:
+      - How many minutes of orders may be lost. A fifth more is the time that a backup takes; beyond that it warns, and twice this fails.
+      - Variable C(postgres_backups_rpo_minutes). Default 60, with V(pgbackrest) 15.
     type: float
-    default: 60.0
   settings:
     description:
       - V(tuned) restores without durability, as the runbook does. V(production) keeps the server's defaults, whose time is several times as long.

@@ -44,7 +44,7 @@ def _drill(seen: Row) -> dict[str, Json]:
     def params(*codes: str) -> dict[str, Json]:
         return next((dict(said[code]["params"]) for code in codes if code in said), {})
 
-    proven, rto, rpo = params("proven", "came_back"), params("rto_met", "rto_missed"), params("rpo_met", "rpo_missed")
+    proven, rto, rpo = params("proven", "came_back"), params("rto_met", "rto_missed"), params("rpo_met", "rpo_late", "rpo_missed")
     return {
         "host": seen["target"]["host"],
         "run_id": seen["run_id"],

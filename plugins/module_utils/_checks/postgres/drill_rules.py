@@ -9,14 +9,13 @@ import datetime
 import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, Json, Options
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_rules import AGE_FAIL, AGE_WARN, SKEW_S, rpo_minutes
 
 #: Space that a copy needs: its size with room for indexes built anew, the fetched archive, and a reserve (research 1.1, P0).
 SIZE_FACTOR, RESERVE = 1.15, 1 << 30
 
 #: What must be left on the disk besides: a fifth of it, or this much if that is less.
 LEFT_SHARE, LEFT_MOST = 0.2, 10 << 30
-
-SKEW_S = 120
 
 #: What the copy or its backup can have wrong, each under its own name.
 CODES = {
@@ -117,17 +116,18 @@ def rpo_s(seen: Seen) -> float:
 
 
 def _rpo(seen: Seen, options: Options) -> list[Assertion]:
-    age = rpo_s(seen)
-    limit = float(options["rpo_minutes"])
-    params = {"minutes": round(age / 60, 1), "limit": limit}
+    """The promise, with the room that a backup's own run gets where its age is judged (``backup_rules``)."""
+    age, limit = rpo_s(seen), rpo_minutes(options)
+    room = round(limit * AGE_WARN, 1)
+    params = {"minutes": round(age / 60, 1), "limit": limit, "room": room}
+    expected, observed = f"<= {room:g} min", f"{round(age / 60, 1):g} min"
     if age < -SKEW_S:
-        return [Assertion("fail", "restore_drill.future", params, f"<= {limit:g} min", f"{round(age / 60, 1):g} min")]
-    good = age <= limit * 60 * 2
-    return [
-        Assertion(
-            "pass" if good else "fail", "restore_drill.rpo_met" if good else "restore_drill.rpo_missed", params, f"<= {limit * 2:g} min", params["minutes"]
-        )
-    ]
+        return [Assertion("fail", "restore_drill.future", params, expected, observed)]
+    if age > limit * 60 * AGE_FAIL:
+        return [Assertion("fail", "restore_drill.rpo_missed", params, expected, observed)]
+    if age > limit * 60 * AGE_WARN:
+        return [Assertion("warn", "restore_drill.rpo_late", params, expected, observed)]
+    return [Assertion("pass", "restore_drill.rpo_met", params, expected, observed)]
 
 
 def _cage(seen: Seen) -> Assertion:

@@ -57,7 +57,7 @@ class RestoreDrill(Check):
     options: t.ClassVar[dict[str, dict[str, t.Any]]] = {
         "scratch": {"type": "str", "default": "/var/lib/golive", "example": "postgres_restore_scratch: /var/lib/golive"},
         "rto_minutes": {"type": "float", "default": 120.0, "example": "postgres_restore_rto_minutes: 120"},
-        "rpo_minutes": {"type": "float", "default": 60.0, "example": "postgres_restore_rpo_minutes: 60"},
+        "rpo_minutes": {"type": "float", "variable": "postgres_backups_rpo_minutes", "example": "postgres_backups_rpo_minutes: 60"},
         "settings": {"type": "str", "choices": ["tuned", "production"], "default": "tuned", "example": "postgres_restore_settings: tuned"},
         "jobs": {"type": "int", "default": 2, "example": "postgres_restore_jobs: 2"},
         "invariants": {"type": "dict", "default": {}, "example": 'postgres_restore_invariants: {orphans: "select count(*) from …"}'},

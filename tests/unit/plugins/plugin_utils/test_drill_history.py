@@ -18,7 +18,7 @@ SEEN = {
     "walls": {"User": True},
     "server_version": 150018, "database": "shop", "copy_bytes": 4096, "twice_the_size": None, "at": "2026-11-24T09:55:00+00:00", "started": 1795514700.0,
 }  # fmt: skip
-OPTIONS = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {"a": "select 1"}}
+OPTIONS = {"engine": "dump", "rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {"a": "select 1"}}
 
 Row = dict[str, t.Any]
 

@@ -221,10 +221,10 @@ def test_what_a_unit_starts_is_every_one_of_its_commands() -> None:
 PROVEN: Seen = {
     "verdict": "pass", "id": "x", "tables": 3, "rows": 9, "invariants": 1, "questions": {}, "phases": {"fetch": 600.0, "restore": 1200.0}, "steps": [],
     "settings": "tuned", "server_version": 150018, "database": "shop",
-    "copy_bytes": 1, "twice_the_size": None, "at": ago(120).isoformat(), "started": NOW.timestamp(),
+    "copy_bytes": 1, "twice_the_size": None, "at": ago(72).isoformat(), "started": NOW.timestamp(),
     "walls": {"User": True, "MemoryMax": True},
 }  # fmt: skip
-PROMISE: Seen = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {}}
+PROMISE: Seen = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {}, "engine": "dump"}
 
 
 @pytest.mark.parametrize(
@@ -232,6 +232,8 @@ PROMISE: Seen = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {}}
     [
         ({}, set()),
         ({"phases": {"fetch": 1800.1}}, {("fail", "rto_missed")}),
+        ({"at": ago(72.1).isoformat()}, {("warn", "rpo_late")}),
+        ({"at": ago(120).isoformat()}, {("warn", "rpo_late")}),
         ({"at": ago(120.1).isoformat()}, {("fail", "rpo_missed")}),
         ({"at": ago(-3).isoformat()}, {("fail", "future")}),
         ({"tables": 0}, {("fail", "empty")}),
@@ -244,6 +246,12 @@ PROMISE: Seen = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {}}
 )
 def test_a_drill(more: Seen, wanted: set[tuple[str, str]]) -> None:
     assert bad(drill_rules.judge({**PROVEN, **more}, PROMISE)) == wanted
+
+
+@pytest.mark.parametrize(("engine", "age", "wanted"), [("dump", 72, "rpo_met"), ("pgbackrest", 18, "rpo_met"), ("pgbackrest", 18.1, "rpo_late")])
+def test_without_a_promise_the_engine_makes_it(engine: str, age: float, wanted: str) -> None:
+    told = drill_rules.judge({**PROVEN, "at": ago(age).isoformat()}, {**PROMISE, "rpo_minutes": None, "engine": engine})
+    assert [one.code for one in told if one.code.startswith("restore_drill.rpo")] == [f"restore_drill.{wanted}"]
 
 
 def test_only_what_held_is_told_as_held() -> None:

@@ -20,7 +20,7 @@ SEEN = {
     "settings": "tuned", "server_version": 150018, "database": "shop", "copy_bytes": 4096, "twice_the_size": None,
     "walls": {"User": True}, "at": "2026-11-24T10:00:00+00:00", "started": 1795514700.0,
 }  # fmt: skip
-OPTIONS = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {}}
+OPTIONS = {"engine": "dump", "rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {}}
 
 
 def told(scratch: pathlib.Path, *, began: float, seen: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,6 +61,13 @@ def test_too_slow_is_not_ok_but_is_measured(tmp_path: pathlib.Path, monkeypatch:
     seen = read(tmp_path)
     assert (seen["ok"], seen["duration_seconds.fetch"]) == (0, 1800.1)
     assert "last_success_timestamp_seconds" not in seen
+
+
+def test_late_but_back_is_ok(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = {**SEEN, "started": SEEN["started"] + 100 * 60}
+    assert [one.status for one in drill_rules.judge(late, OPTIONS) if one.status != "pass"] == ["warn"]
+    told(tmp_path, began=1000.0, seen=late, monkeypatch=monkeypatch)
+    assert (read(tmp_path)["ok"], read(tmp_path)["rpo_seconds"]) == (1, 300.0 + 6000)
 
 
 def test_one_that_could_not_begin(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
