@@ -43,6 +43,7 @@ def config(server: Cluster, tmp_path: pathlib.Path) -> Config:
         "connection": {"host": str(server.sockets), "port": 5432, "user": "golive_backup"},
         "invariants": INVARIANTS,
         "textfile": str(tmp_path / "golive_backup.prom"),
+        "overdue_s": 7200,
         "offsite": {"repository": str(tmp_path / "repository"), "password_file": str(password), "options": ["--no-cache"]},
     }
 
@@ -86,14 +87,22 @@ def test_a_backup_from_nothing_to_the_second_place(server: Cluster, config: Conf
     metrics = pathlib.Path(config["textfile"]).read_text()
     assert "golive_backup_last_attempt_ok 1\n" in metrics
     assert f"golive_backup_size_bytes {made['archive_bytes']}\n" in metrics
+    assert "golive_backup_overdue_seconds 7200\n" in metrics
     assert "lab-only-password" not in json.dumps([line, made, seen])
     everything = b"".join(path.read_bytes() for path in pathlib.Path(config["offsite"]["repository"]).rglob("*") if path.is_file())
     assert b"CREATE ROLE" not in everything, "not encrypted"
 
 
-def test_it_never_uses_the_slow_default_compression() -> None:
+def test_it_never_uses_the_slow_default_compression(near: Config) -> None:
     assert dump.compression(150018) == "--compress=1"
     assert dump.compression(160000) == dump.compression(180001) == "--compress=zstd:3"
+    folder = folder_of(near, job.back_up(near))
+    members = {path.suffix: path.read_bytes() for path in (folder / "dump").iterdir() if path.name != "toc.dat"}
+    if files.read_manifest(folder)["server_version"] >= 160000:
+        assert {suffix: content[:4] for suffix, content in members.items()} == {".zst": bytes.fromhex("28b52ffd")}  # RFC 8878
+    else:
+        # RFC 1952: magic, and extra flags, which are 4 only for the fastest algorithm; gzip's default has 0.
+        assert {suffix: (content[:2], content[8]) for suffix, content in members.items()} == {".gz": (bytes.fromhex("1f8b"), 4)}
 
 
 def test_nobody_else_may_read_it(near: Config) -> None:

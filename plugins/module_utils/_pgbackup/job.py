@@ -106,7 +106,7 @@ def _write_down(config: t.Mapping[str, Json], directory: pathlib.Path, line: dic
     except OSError as problem:
         line.update(_system(problem))
     if config.get("textfile"):
-        tell(pathlib.Path(config["textfile"]), [*earlier, line])
+        tell(pathlib.Path(config["textfile"]), [*earlier, line], config.get("overdue_s"))
 
 
 def keep(config: t.Mapping[str, Json], system: str) -> None:
@@ -152,8 +152,8 @@ def thin(directory: pathlib.Path, keep: int) -> None:
             shutil.rmtree(directory / name)
 
 
-def tell(textfile: pathlib.Path, history: list[dict[str, Json]]) -> None:
-    """Write the node exporter's file: whole, then under its name."""
+def tell(textfile: pathlib.Path, history: list[dict[str, Json]], overdue_s: int | None) -> None:
+    """Write the node exporter's file: whole, then under its name. *overdue_s*: at what age the last good backup is to wake somebody."""
     good = [line for line in history if line["ok"]]
     last = history[-1]
     values = {
@@ -165,6 +165,8 @@ def tell(textfile: pathlib.Path, history: list[dict[str, Json]]) -> None:
         values["golive_backup_last_success_timestamp_seconds"] = moment(good[-1]["at"])
         values["golive_backup_size_bytes"] = good[-1]["archive_bytes"]
         values["golive_backup_database_bytes"] = good[-1]["restored_bytes"]
+    if overdue_s:
+        values["golive_backup_overdue_seconds"] = overdue_s
     lines = [f"# TYPE {name} gauge\n{name} {value}\n" for name, value in values.items()]
     files.publish(textfile, "".join(lines))
 

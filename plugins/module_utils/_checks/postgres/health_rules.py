@@ -138,7 +138,7 @@ def _deadlocks(seen: Seen, options: Options) -> t.Iterator[Assertion]:
     total, seconds = seen["deadlocks"]["total"], seen["deadlocks"]["seconds"] or 0.0
     # Counters that are younger than an hour are held against an hour: one deadlock in the first second is not 86 400 a day.
     a_day = total / max(seconds, 3600.0) * 86400
-    yield _limit(options, "deadlocks_per_day", a_day, "deadlocks", "pg_stat_database", total=total, per_day=round(a_day, 1))
+    yield _limit(options, "deadlocks_per_day", a_day, "deadlocks", "pg_stat_database", total=total, per_day=round(a_day, 1), days=round(seconds / 86400, 1))
     failures = seen["deadlocks"]["checksum_failures"]
     yield _say(
         "fail" if failures else "pass", "pages_damaged" if failures else "pages_whole", "pg_stat_database.checksum_failures", 0, failures, count=failures

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import datetime
+import pathlib
 import types
 import typing as t
 
 import pytest
+import yaml
 from backup_assertions import bad
 
 from ansible_collections.resto.golive.plugins.module_utils import _cron, _systemd
@@ -18,6 +20,7 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.postgres impo
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_cron import BackupCron
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files
 
+ROOT = pathlib.Path(__file__).parents[6]
 Seen = dict[str, t.Any]
 NOW = datetime.datetime(2026, 11, 24, 13, 0, tzinfo=datetime.UTC)
 OPTIONS: Seen = {"engine": "dump", "directory": "/var/backups/golive", "rpo_minutes": None, "size_share_min": 0.5}
@@ -246,6 +249,12 @@ PROMISE: Seen = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {}, "en
 )
 def test_a_drill(more: Seen, wanted: set[tuple[str, str]]) -> None:
     assert bad(drill_rules.judge({**PROVEN, **more}, PROMISE)) == wanted
+
+
+def test_the_role_promises_what_the_checks_promise() -> None:
+    """When a backup is overdue is the role's to say, as it writes the rules."""
+    role = yaml.safe_load((ROOT / "roles/postgres/vars/main.yml").read_text(encoding="utf-8"))
+    assert role["__postgres_rpo_of_engine"] == backup_rules.DEFAULT_RPO
 
 
 @pytest.mark.parametrize(("engine", "age", "wanted"), [("dump", 72, "rpo_met"), ("pgbackrest", 18, "rpo_met"), ("pgbackrest", 18.1, "rpo_late")])
