@@ -17,7 +17,7 @@ ROLE = ROOT / "roles/postgres"
 TESTS = ROOT / "tests/prometheus"
 
 #: As the role's task has it: what is in curly braces is Prometheus' own.
-_TEMPLATES = jinja2.Environment(  # noqa: S701 -- YAML
+_TEMPLATES = jinja2.Environment(
     variable_start_string="[[", variable_end_string="]]", trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
 )
 _TEMPLATES.filters["bool"] = bool
