@@ -19,6 +19,7 @@ from ansible_collections.resto.golive.plugins.module_utils._check import worst
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.migration_rehearsal import MigrationRehearsal
 from ansible_collections.resto.golive.plugins.module_utils._options import validated
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import dump, rehearsal, trial
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup.programs import Failed
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup.rehearsal import Step
 
 from .postgres_server import Cluster, binaries, cluster, make_shop, plan
@@ -139,6 +140,21 @@ def test_a_table_that_goes_while_it_is_watched_is_no_trouble(copy: rehearsal.Con
     assert told["left"] == {"added": [], "removed": [], "changed": []}
 
 
+def test_a_watcher_that_fell_is_no_sign_that_nobody_waited(copy: rehearsal.Connect) -> None:
+    """The migration ends the sessions beside its own, as a hurried one may."""
+    ends = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and query ~ 'lock table'"
+    with pytest.raises(Failed, match=r"(readers|writers): the connection is closed|(readers|writers): terminating") as refused:
+        rehearsal.rehearse(copy, Step((*[ends] * 20, "select pg_sleep(0.2)")))
+    assert refused.value.phase == "watch"
+
+
+def test_a_watcher_that_hangs_is_none_either(copy: rehearsal.Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rehearsal, "END_S", 0.1)
+    monkeypatch.setattr(rehearsal, "LOCKS", "select 1, 1, 'x' from pg_sleep(2) where %s::bigint[] is not null and %s::int[] is not null")
+    with pytest.raises(Failed, match="locks: it does not end"):
+        rehearsal.rehearse(copy, Step(("select 1",)))
+
+
 # On a backup, as the drill does it: the job's own dump, restored by the cage's own code. What shuts it in is systemd's and tried in the lab.
 CARRIED = [
     {"id": "1", "after": [], "up": "create table t (id int)", "down": "drop table t"},
@@ -189,6 +205,25 @@ def test_with_nothing_pending_the_newest_goes_back_and_up(backup: pathlib.Path) 
     assert judged(tried(backup, carried=carried)) == ("fail", {"failed"})
     carried[0]["down"] = None
     assert judged(tried(backup, carried=carried)) == ("pass", set())
+
+
+def test_what_a_rewrite_writes_into_the_wal_is_what_the_live_server_would(backup: pathlib.Path) -> None:
+    made = "create table large as select i as n, repeat('x', 60) as note from generate_series(1, 100000) i"
+    carried = [
+        CARRIED[0],
+        {"id": "2", "after": ["1"], "up": made, "down": "drop table large"},
+        {"id": "3", "after": ["2"], "up": "alter table large alter n type bigint", "down": "alter table large alter n type int"},
+    ]
+    rewriting = tried(backup, carried=carried)["steps_tried"][1]
+    assert [one["table"] for one in rewriting["up"]["rewritten"]] == ["public.large"]
+    assert rewriting["up"]["wal_bytes"] > rewriting["up"]["rewritten"][0]["bytes"]
+
+
+def test_a_watcher_that_fell_says_that_it_could_not_be_tried(backup: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rehearsal, "STATEMENTS", "select nonsense")
+    seen = tried(backup)
+    assert seen["failed"] == "watch"
+    assert "locks: " in seen["why"]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ import typing as t
 import psycopg
 
 from . import schema
+from .programs import Failed
 
 Json = t.Any
 Connect = t.Callable[[], "psycopg.Connection[t.Any]"]
@@ -27,6 +28,8 @@ Connect = t.Callable[[], "psycopg.Connection[t.Any]"]
 WATCH_S = 0.01
 #: How often the size is asked for, which is dear.
 SIZE_S = 0.25
+#: How long a watcher gets to come to its end, in seconds.
+END_S = 30.0
 #: The tables that readers and writers want: the largest.
 PROBED = 40
 #: Modes that keep readers, or writers, out (PostgreSQL documentation, "Table-Level Lock Modes").
@@ -168,6 +171,7 @@ class _Watch:
         self._connect = connect
         self._stop = threading.Event()
         self._ready = threading.Barrier(4)
+        self._broken: list[str] = []
         self._ours: list[int] = []
         self._holds: dict[tuple[int, int, str], list[float]] = {}
         self._statements: dict[tuple[int, str], tuple[str, float, float]] = {}
@@ -176,15 +180,16 @@ class _Watch:
 
     @contextlib.contextmanager
     def running(self) -> t.Iterator[None]:
+        """Look on meanwhile. Raises :class:`Failed` where a watcher did not see it to its end: that nobody looked is no sign that nobody waited."""
         with contextlib.ExitStack() as sessions:
             opened = [sessions.enter_context(contextlib.closing(self._connect())) for _number in range(3)]
             for one in opened:
                 one.autocommit = True
             self._ours = [one.info.backend_pid for one in opened]
             jobs = (
-                threading.Thread(target=self._look, args=(opened[0],), daemon=True),
-                threading.Thread(target=self._want, args=(opened[1], "readers", "access share"), daemon=True),
-                threading.Thread(target=self._want, args=(opened[2], "writers", "row exclusive"), daemon=True),
+                self._watcher("locks", lambda: self._look(opened[0])),
+                self._watcher("readers", lambda: self._want(opened[1], "readers", "access share")),
+                self._watcher("writers", lambda: self._want(opened[2], "writers", "row exclusive")),
             )
             for job in jobs:
                 job.start()
@@ -194,7 +199,19 @@ class _Watch:
             finally:
                 self._stop.set()
                 for job in jobs:
-                    job.join(30)
+                    job.join(END_S)
+            self._broken += [f"{job.name}: it does not end" for job in jobs if job.is_alive()]
+            if self._broken:
+                raise Failed("watch", f"nobody saw whom the migration blocked; {'; '.join(self._broken)}")
+
+    def _watcher(self, name: str, watch: t.Callable[[], None]) -> threading.Thread:
+        def watched() -> None:
+            try:
+                watch()
+            except Exception as problem:  # whatever it is, it ends a thread silently
+                self._broken.append(f"{name}: {' '.join(str(problem).split())[:200]}")
+
+        return threading.Thread(target=watched, name=name, daemon=True)
 
     def _look(self, session: psycopg.Connection[t.Any]) -> None:
         self._ready.wait(30)
