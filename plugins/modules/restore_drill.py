@@ -41,7 +41,8 @@ options:
     type: float
   settings:
     description:
-      - V(tuned) restores without durability, as the runbook does. V(production) keeps the server's defaults, whose time is several times as long.
+      - V(tuned) restores without durability, as the runbook does. V(production) is durable, with PostgreSQL's own defaults, whose time is several times as
+        long. Neither is what C(postgresql.conf) of the live server says.
       - Variable C(postgres_restore_settings).
     type: str
     choices: [tuned, production]
