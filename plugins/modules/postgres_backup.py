@@ -61,6 +61,13 @@ options:
       - How many minutes of orders may be lost at most. Variable C(postgres_backups_rpo_minutes). Default 60, with V(pgbackrest) 15.
       - Older than 1.2 times this warns, older than twice fails.
     type: float
+  left_out:
+    description:
+      - Databases of the cluster that need no backup. Variable C(postgres_backups_left_out). With V(dump), every other database beside the one that is backed
+        up, C(postgres) and templates warns. V(pgbackrest) backs the whole cluster up.
+    type: list
+    elements: str
+    default: []
   size_share_min:
     description: The least size, as a share of the median of the seven runs before. Variable C(postgres_backups_size_share_min).
     type: float

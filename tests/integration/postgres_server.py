@@ -123,10 +123,13 @@ SHOP = (
     'create role "Odd Name"',
     "create database shop owner shop_owner",
 )
-SHOP_TABLES = (
+CANARY = (
     "create schema golive authorization golive_backup",
     "create table golive.canary (at timestamptz not null, nonce text not null)",
     "alter table golive.canary owner to golive_backup",
+)
+SHOP_TABLES = (
+    *CANARY,
     "set role shop_owner",
     "create table tenants (id int primary key, name text not null)",
     "create table orders (id bigserial primary key, tenant int not null references tenants, amount_minor int not null, note text, body jsonb, t timestamptz,"

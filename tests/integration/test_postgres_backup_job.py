@@ -80,6 +80,12 @@ def test_a_backup_from_nothing_to_the_second_place(server: Cluster, config: Conf
     assert seen["offsite"]["stored"][0]["system_identifier"] == made["system_identifier"] == seen["live"]["system_identifier"]
     assert seen["live"]["bypasses"]
     assert not seen["live"]["super"]
+    assert seen["live"]["beside"] == []
+    server.sql("create database menus", "create database shut", "alter database shut allow_connections false")
+    try:
+        assert look.look(config)["live"]["beside"] == ["menus"]
+    finally:
+        server.sql("drop database menus", "drop database shut")
     assert seen["running_s"] is None
     restored = tmp_path / "back"
     offsite.restic(config, "restore", str(line["snapshot"]), "--target", str(restored), "--verify")

@@ -93,7 +93,7 @@ def test_it_comes_back_exactly_as_of_the_manifest_and_then_to_the_last_commit(sh
     before = shop.server.value("select archived_count + failed_count from pg_stat_archiver")
     result = rehearse(home, live_xmax=known["live_xmax"], started_at=1_800_000_000)
     assert result["verdict"] == "pass", result
-    assert result["rows"] > 111, "there was no load"
+    assert result["rows"] > 110, "there was no load"
     assert result["missing"] >= 1, "what was never archived cannot have come back"
     assert shop.server.value("select archived_count + failed_count from pg_stat_archiver") == before, "the copy archived"
     assert set(result["phases"]) == {"check", "restore", "verify", "replay", "analyze", "structure"}

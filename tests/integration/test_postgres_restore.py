@@ -17,7 +17,7 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.postgres impo
 from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, files, job, walls
 
-from .postgres_server import USER, Cluster, plan, version
+from .postgres_server import CANARY, USER, Cluster, plan, version
 
 Result = dict[str, t.Any]
 OPTIONS = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {"orders": "select count(*) from orders"}}
@@ -71,13 +71,35 @@ def test_everything_comes_back_and_the_live_cluster_never_notices(server: Cluste
     assert result["verdict"] == "pass", result
     assert server.value(asked) == before
     assert result["copy_identifier"] != str(server.value("select system_identifier from pg_control_system()"))
-    assert (result["tables"], result["rows"]) == (3, 111)
+    assert (result["tables"], result["rows"]) == (2, 110), "the canary is no table of theirs"
     assert set(result["phases"]) == {"check", "start", "restore", "analyze", "verify"}
     assert not list((fetched / "work" / "s").iterdir()), "the copy still runs"
     words = " ".join(" ".join(step["argv"]) for step in result["steps"])
     for wanted in ("archive_command=/bin/false", "archive_mode=off", "listen_addresses=", "shared_preload_libraries=", "max_logical_replication_workers=0"):
         assert wanted in words
     assert str(server.sockets) not in words
+    assert [setting in words for setting in ("fsync=off", "full_page_writes=off", "synchronous_commit=off")] == [settings == "tuned"] * 3
+
+
+def test_a_database_without_a_row_is_not_the_shop(server: Cluster, tmp_path: pathlib.Path) -> None:
+    """The wrong database, or one that was just set up: its canary comes back exact, and nothing else is in it."""
+    server.sql("create database hollow")
+    home = server.home / "hollow"
+    home.mkdir()
+    try:
+        server.sql("create table orders (id int)", *CANARY, database="hollow")
+        connection = {"host": str(server.sockets), "port": 5432, "user": "golive_backup"}
+        line = job.back_up({"name": "db1", "database": "hollow", "directory": str(home), "connection": connection})
+        assert line["ok"], json.dumps(line)
+        (home / str(line["id"])).rename(home / "backup")
+        (home / "work").mkdir()
+        result = rehearse(home)
+    finally:
+        shutil.rmtree(home)
+        server.sql("drop database hollow")
+    assert (result["verdict"], result["tables"], result["rows"]) == ("pass", 1, 0)
+    (judged,) = drill_rules.judge({"id": "b", "questions": {}, **result}, {**OPTIONS, "invariants": {}})
+    assert (judged.status, judged.code) == ("fail", "restore_drill.empty")
 
 
 def test_without_a_cage_no_copy_is_made(fetched: pathlib.Path) -> None:

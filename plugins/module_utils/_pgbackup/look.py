@@ -16,6 +16,12 @@ from .programs import Failed
 
 Json = t.Any
 
+#: Databases that somebody may work with and that a dump of this one does not hold. ``postgres`` is everybody's way in, and comes with the cluster.
+BESIDE = """
+select datname as name from pg_database
+ where datallowconn and not datistemplate and datname not in (current_database(), 'postgres') order by datname
+"""
+
 
 def look(config: t.Mapping[str, Json], *, digests: bool = True) -> dict[str, Json]:
     """Return plain JSON. A part that cannot be seen says so in its own ``refused`` and leaves the others alone."""
@@ -85,7 +91,8 @@ def _live(config: t.Mapping[str, Json]) -> dict[str, Json]:
             role = manifest.row(session, "select rolname as name, rolbypassrls as bypasses, rolsuper as super from pg_roles where rolname = current_user")
             identity = manifest.row(session, "select system_identifier::text as id from pg_control_system()")
             size = manifest.row(session, "select pg_database_size(current_database()) as bytes")
-            return {**role, "system_identifier": identity["id"], "bytes": int(size["bytes"])}
+            beside = [str(one["name"]) for one in manifest.rows(session, BESIDE)]
+            return {**role, "system_identifier": identity["id"], "bytes": int(size["bytes"]), "beside": beside}
     except Failed as problem:
         return {"refused": str(problem)}
 

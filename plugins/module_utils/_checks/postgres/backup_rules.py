@@ -74,7 +74,7 @@ def minutes(seconds: float) -> float:
 def judge(seen: Seen, options: Options) -> list[Assertion]:
     if not seen["installed"]:
         return [Assertion("fail", "postgres_backup.none", {"directory": options["directory"]}, source="/etc/golive/backup.json")]
-    told = [_promise(options), *_program(seen), *_access(seen), *_private(seen)]
+    told = [_promise(options), *_program(seen), *_access(seen), *_beside(seen, options), *_private(seen)]
     newest = seen["newest"]
     if newest is None:
         return [*told, *_running(seen, options), *_last(seen), Assertion("fail", "postgres_backup.no_backup", {"directory": options["directory"]}, "1", "0")]
@@ -118,6 +118,16 @@ def _access(seen: Seen) -> list[Assertion]:
     if seen["access_missing"]:
         return [Assertion("fail", "postgres_backup.access_missing", {"statements": "; ".join(seen["access_missing"])}, source="pg_roles")]
     return [Assertion("pass", "postgres_backup.role_sees_all", {"role": live["name"]}, "BYPASSRLS", "BYPASSRLS", "pg_roles")]
+
+
+def _beside(seen: Seen, options: Options) -> list[Assertion]:
+    """A dump is of one database. What else the cluster holds, somebody must have said to need no backup."""
+    if "refused" in seen["live"]:
+        return []  # said already
+    declared = set(options.get("left_out") or ())
+    open_ones, said = ([one for one in seen["live"]["beside"] if (one in declared) is wanted] for wanted in (False, True))
+    told = [Assertion("warn", "postgres_backup.databases_beside", {"databases": ", ".join(open_ones)}, [], open_ones, "pg_database")] if open_ones else []
+    return told + ([Assertion("pass", "postgres_backup.left_out", {"databases": ", ".join(said)}, said, said, "postgres_backups_left_out")] if said else [])
 
 
 def _private(seen: Seen) -> list[Assertion]:

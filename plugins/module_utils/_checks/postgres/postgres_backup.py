@@ -52,6 +52,7 @@ class PostgresBackup(Check):
         "directory": {"type": "str", "default": "/var/backups/golive", "example": "postgres_backups_directory: /var/backups/golive"},
         "rpo_minutes": {"type": "float", "example": "postgres_backups_rpo_minutes: 60"},
         "report": REPORT,
+        "left_out": {"type": "list", "elements": "str", "default": [], "example": "postgres_backups_left_out: [metabase]   # needs no backup"},
         "size_share_min": {"type": "float", "default": 0.5, "example": "postgres_backups_size_share_min: 0.5"},
     }
 

@@ -44,7 +44,7 @@ def seen(minutes: float = 10, *, newest: Seen | None = None, **more: t.Any) -> S
     stored = [{"id": name(at), "system_identifier": "1"}]
     return {
         "installed": True, "now": NOW.timestamp(), "outdated": [], "access_missing": [], "mode": "0o700", "running_s": None, "newest": copy, "history": good,
-        "live": {"name": "golive_backup", "bypasses": True, "super": False, "system_identifier": "1"},
+        "live": {"name": "golive_backup", "bypasses": True, "super": False, "system_identifier": "1", "beside": []},
         "offsite": {"declared": True, "stored": stored}, "repository": "sftp:b@ops1:/srv/backup", "password_current": True, "keys_missing": False,
         "place": {"names": ["db1"], "own": ["10.0.0.3", "127.0.0.1", "::1", "fd00::3"], "addresses": ["10.0.0.5"]}, **more,
     }  # fmt: skip
@@ -54,6 +54,15 @@ def test_a_good_backup_passes() -> None:
     told = backup_rules.judge(seen(), OPTIONS)
     assert bad(told) == set()
     assert worst(one.status for one in told) == "pass"
+
+
+def test_databases_that_no_backup_holds_are_named() -> None:
+    live = {**seen()["live"], "beside": ["menus", "metabase"]}
+    told = {one.code.split(".")[1]: one for one in backup_rules.judge(seen(live=live), {**OPTIONS, "left_out": ["metabase", "gone"]})}
+    assert (told["databases_beside"].status, told["databases_beside"].params) == ("warn", {"databases": "menus"})
+    assert (told["left_out"].status, told["left_out"].params) == ("pass", {"databases": "metabase"})
+    assert bad(backup_rules.judge(seen(live=live), {**OPTIONS, "left_out": ["menus", "metabase"]})) == set()
+    assert bad(backup_rules.judge(seen(live=live, newest=None), OPTIONS)) >= {("warn", "databases_beside")}
 
 
 @pytest.mark.parametrize(
@@ -99,8 +108,8 @@ DAMAGED = {"name": "dump/1.dat.gz", "wanted": 2, "found": 1}
         ({"outdated": ["dump.py"]}, {("fail", "program_differs")}),
         ({"access_missing": ["grant x"]}, {("fail", "access_missing")}),
         ({"live": {"refused": "password"}}, {("fail", "live_refused")}),
-        ({"live": {"name": "r", "bypasses": False, "super": False}}, {("fail", "no_bypassrls")}),
-        ({"live": {"name": "r", "bypasses": True, "super": True}}, {("warn", "superuser")}),
+        ({"live": {"name": "r", "bypasses": False, "super": False, "beside": []}}, {("fail", "no_bypassrls")}),
+        ({"live": {"name": "r", "bypasses": True, "super": True, "beside": []}}, {("warn", "superuser")}),
         ({"history": [{"ok": False, "started_at": "x", "phase": "dump", "why": "y"}]}, {("fail", "last_failed")}),
         ({"history": [{"ok": False, "started_at": "x", "phase": "offsite", "why": "y", "name": "locked"}]}, {("fail", "offsite_locked")}),
         ({"history": [{"ok": False, "started_at": "x", "phase": "disk", "why": "y", "name": "no_room"}]}, {("fail", "last_no_room")}),
@@ -239,7 +248,9 @@ PROMISE: Seen = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {}, "en
         ({"at": ago(120).isoformat()}, {("warn", "rpo_late")}),
         ({"at": ago(120.1).isoformat()}, {("fail", "rpo_missed")}),
         ({"at": ago(-3).isoformat()}, {("fail", "future")}),
-        ({"tables": 0}, {("fail", "empty")}),
+        ({"tables": 0, "rows": 0}, {("fail", "empty")}),
+        ({"rows": 0}, {("fail", "empty")}),
+        ({"rows": 1}, set()),
         ({"walls": {"User": True, "MemoryMax": False}}, set()),
         ({"walls": {}}, {("error", "inconclusive")}),
         ({"questions": {"a": "select 1"}}, {("error", "questions_changed")}),
