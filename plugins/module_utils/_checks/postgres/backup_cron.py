@@ -147,20 +147,27 @@ def _timer(seen: t.Mapping[str, Json], schedules: t.Sequence[str]) -> list[Asser
 def _crontab(seen: t.Mapping[str, Json], schedules: t.Sequence[str]) -> list[Assertion]:
     if seen["crontab"] is None:
         return [Assertion("fail", "backup_cron.none", {"unit": str(CRONTAB)}, source=str(CRONTAB))]
-    lines = [line.split(None, 6) for line in seen["crontab"].splitlines() if line.strip() and not line.startswith("#") and "=" not in line.split()[0]]
+    lines = [line.split(None, 6) for line in seen["crontab"].splitlines() if line.strip() and not line.lstrip().startswith("#") and "=" not in line.split()[0]]
     found = [" ".join(line[:5]) for line in lines]
     if sorted(found) != sorted(schedules):
         return [Assertion("fail", "backup_cron.other_schedule", {"wanted": ", ".join(schedules), "found": ", ".join(found)}, source=str(CRONTAB))]
     told = []
     if seen["cron"].get("ActiveState") != "active":
         told.append(Assertion("fail", "backup_cron.switched_off", {"unit": "cron.service"}, "active", seen["cron"].get("ActiveState", ""), "cron.service"))
-    if lines[0][5] == "root":
-        told.append(Assertion("fail", "backup_cron.as_root", {"unit": str(CRONTAB)}, "golive_backup", "root", str(CRONTAB)))
-    if not {"nice", "ionice"} <= set(lines[0][6].split()):
-        told.append(Assertion("fail", "backup_cron.not_gentle", {"unit": str(CRONTAB)}, "nice, ionice", lines[0][6], str(CRONTAB)))
-    if JOB not in lines[0][6]:
-        program = lines[0][6].partition(" ")[0]
-        told.append(Assertion("fail", "backup_cron.other_command", {"unit": str(CRONTAB), "program": program}, JOB, program, str(CRONTAB)))
-    if "||" not in lines[0][6]:
-        told.append(Assertion("fail", "backup_cron.nobody_hears", {"unit": str(CRONTAB)}, source=str(CRONTAB)))
+    for line in lines:
+        told += _cron_line(*[*line[5:], "", ""][:2])
     return told or [Assertion("pass", "backup_cron.scheduled_by_cron", {}, source=str(CRONTAB))]
+
+
+def _cron_line(user: str, command: str) -> t.Iterator[Assertion]:
+    """Hold one line against what it should start, as whom and how (crontab(5): the system's have a user)."""
+    source = str(CRONTAB)
+    if user in ("", "root"):
+        yield Assertion("fail", "backup_cron.as_root", {"unit": source}, "golive_backup", user, source)
+    if not {"nice", "ionice"} <= set(command.split()):
+        yield Assertion("fail", "backup_cron.not_gentle", {"unit": source}, "nice, ionice", command, source)
+    if JOB not in command:
+        program = command.partition(" ")[0]
+        yield Assertion("fail", "backup_cron.other_command", {"unit": source, "program": program}, JOB, program, source)
+    if "||" not in command:
+        yield Assertion("fail", "backup_cron.nobody_hears", {"unit": source}, source=source)

@@ -10,6 +10,7 @@ import pathlib
 import types
 import typing as t
 
+import jinja2
 import pytest
 import yaml
 from backup_assertions import bad
@@ -199,26 +200,66 @@ def test_the_timer(timer: Seen, service: Seen, wanted: set[tuple[str, str]]) -> 
     assert ("fail", "too_seldom") in bad(BackupCron().judge(looked, {**options, "schedule": {"full": "@daily"}}))
 
 
-LINE = "0 * * * * golive_backup nice -n 19 ionice -c 3 /usr/bin/python3 -m golive_pgbackup.job run /etc/golive/backup.json || logger failed"
+ROLE = ROOT / "roles/postgres"
+
+
+def crontab(**schedule: str) -> str:
+    """Return what the role writes."""
+    made = yaml.safe_load((ROLE / "vars/main.yml").read_text(encoding="utf-8"))
+    words = {"__postgres_library": made["__postgres_library"], "__postgres_config": made["__postgres_config"]}
+    command = jinja2.Template(made["__postgres_command"]).render(words)
+    template = jinja2.Template((ROLE / "templates/crontab.j2").read_text(encoding="utf-8"), trim_blocks=True, undefined=jinja2.StrictUndefined)
+    return template.render(words, __postgres_command=command, __postgres_job_user=made["__postgres_backup_user"], postgres_backups_schedule=schedule)
+
+
+WEEK = {"full": "0 2 * * 0", "incremental": "0 2 * * 1-6"}
+HOURLY, TWO = crontab(full="0 * * * *"), crontab(**WEEK)
+
+
+def judged(text: str | None, cron: str = "active", **schedule: str) -> set[tuple[str, str]]:
+    options = {"engine": "dump" if len(schedule) == 1 else "pgbackrest", "schedule": schedule, "rpo_minutes": None}
+    return bad(BackupCron().judge({"crontab": text, "cron": {"ActiveState": cron}}, options))
+
+
+def changed(old: str, new: str) -> str:
+    """Return the crontab of two lines, of which the second alone was changed."""
+    before, _second, rest = TWO.rpartition("0 2 * * 1-6")
+    assert old in rest
+    return f"{before}0 2 * * 1-6{rest.replace(old, new, 1)}"
 
 
 @pytest.mark.parametrize(
-    ("line", "cron", "wanted"),
+    ("text", "cron", "wanted"),
     [
-        (LINE, "active", set()),
+        (HOURLY, "active", set()),
+        (f"  # by hand\nMAILTO=ana\n{HOURLY}", "active", set()),
         (None, "active", {("fail", "none")}),
-        (LINE, "inactive", {("fail", "switched_off")}),
-        (LINE.replace("0 *", "0 4"), "active", {("fail", "other_schedule")}),
-        (LINE.replace("golive_backup nice", "root nice"), "active", {("fail", "as_root")}),
-        (LINE.replace("nice -n 19 ", ""), "active", {("fail", "not_gentle")}),
-        (LINE.partition(" ||")[0], "active", {("fail", "nobody_hears")}),
-        (LINE.replace("-m golive_pgbackup.job run", "-c pass"), "active", {("fail", "other_command")}),
+        (HOURLY, "inactive", {("fail", "switched_off")}),
+        (HOURLY.replace("0 * * * *", "0 4 * * *"), "active", {("fail", "other_schedule")}),
+        (f"{HOURLY}0 * * * * root /bin/true\n", "active", {("fail", "other_schedule")}),
     ],
 )
-def test_the_crontab(line: str | None, cron: str, wanted: set[tuple[str, str]]) -> None:
-    options = {"engine": "dump", "schedule": {"full": "0 * * * *"}, "rpo_minutes": None}
-    text = None if line is None else f"# by the role\nMAILTO=ana\n{line}\n"
-    assert bad(BackupCron().judge({"crontab": text, "cron": {"ActiveState": cron}}, options)) == wanted
+def test_the_crontab(text: str | None, cron: str, wanted: set[tuple[str, str]]) -> None:
+    assert judged(text, cron, full="0 * * * *") == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (TWO, set()),
+        (changed(" golive_backup ", " root "), {("fail", "as_root")}),
+        (changed("nice -n 19 ", ""), {("fail", "not_gentle")}),
+        (changed("ionice -c 3 ", ""), {("fail", "not_gentle")}),
+        (changed("||", ";"), {("fail", "nobody_hears")}),
+        (changed("-m golive_pgbackup.job run", "-c pass"), {("fail", "other_command")}),
+        (
+            f"{TWO.partition('0 2 * * 1-6')[0]}0 2 * * 1-6\n",
+            {("fail", "as_root"), ("fail", "not_gentle"), ("fail", "nobody_hears"), ("fail", "other_command")},
+        ),
+    ],
+)
+def test_every_line_of_the_crontab(text: str, wanted: set[tuple[str, str]]) -> None:
+    assert judged(text, **WEEK) == wanted
 
 
 def test_what_a_unit_starts_is_every_one_of_its_commands() -> None:
