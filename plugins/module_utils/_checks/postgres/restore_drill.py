@@ -26,6 +26,9 @@ Source: t.TypeAlias = "drill_sources.Job | drill_sources.Theirs"
 
 HISTORY = "history.jsonl"
 
+#: Options whose drills take the same time for the same data: another engine's, or durable ones, say nothing about these.
+KIND = ("engine", "settings")
+
 #: restic's answer that means: what is stored is not what was written (``_pgbackup/offsite``).
 DAMAGED = "damaged"
 
@@ -116,10 +119,11 @@ def _brought(ctx: Context, source: Source, scratch: pathlib.Path, known: t.Mappi
         "questions": manifest.get("questions", {}),
     }
     if came["verdict"] == "pass":
-        line = {"at": started, "id": newest["id"], "bytes": came["copy_bytes"], "phases": came["phases"]}
+        kind = {name: ctx.options[name] for name in KIND}
+        line = {"at": started, "id": newest["id"], "bytes": came["copy_bytes"], "phases": came["phases"], **kind}
         with (scratch / HISTORY).open("a", encoding="utf-8") as handle:
             handle.write(json.dumps(line) + "\n")
-        seen["twice_the_size"] = drill_rules.extrapolated(_history(scratch), 2 * came["copy_bytes"])
+        seen["twice_the_size"] = drill_rules.extrapolated(_history(scratch, kind), 2 * came["copy_bytes"])
     return seen
 
 
@@ -131,9 +135,10 @@ def _when_idle(source: Source) -> t.Mapping[str, Json]:
     return known
 
 
-def _history(scratch: pathlib.Path) -> list[dict[str, Json]]:
-    """Return the drills that went well, oldest first."""
-    return [json.loads(line) for line in (scratch / HISTORY).read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+def _history(scratch: pathlib.Path, kind: t.Mapping[str, Json]) -> list[dict[str, Json]]:
+    """Return the drills of this *kind* that went well, oldest first."""
+    lines = (json.loads(line) for line in (scratch / HISTORY).read_text(encoding="utf-8").splitlines() if line.endswith("}"))
+    return [line for line in lines if kind.items() <= line.items()]
 
 
 def _damaged(name: str, told: t.Mapping[str, Json]) -> dict[str, Json]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import pathlib
 import types
 import typing as t
@@ -17,7 +18,7 @@ from backup_assertions import bad
 
 from ansible_collections.resto.golive.plugins.module_utils import _cron, _systemd
 from ansible_collections.resto.golive.plugins.module_utils._check import Context, worst
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_rules, drill_rules
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_rules, drill_rules, restore_drill
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_cron import BackupCron
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files
 
@@ -327,6 +328,15 @@ def test_room() -> None:
     need = drill_rules.needed_bytes(made) + (10 << 30)
     assert drill_rules.missing_bytes(made, 1 << 40, need) == 0
     assert drill_rules.missing_bytes(made, 1 << 40, need - 1) == 1
+
+
+def test_the_times_of_other_engines_and_settings_are_not_mixed_in(tmp_path: pathlib.Path) -> None:
+    kinds = [("dump", "tuned"), ("dump", "production"), ("pgbackrest", "tuned"), (None, None), ("dump", "tuned")]
+    lines = [{"at": at, "bytes": 1, "phases": {"restore": 1.0}, "engine": engine, "settings": settings} for at, (engine, settings) in enumerate(kinds)]
+    lines.append({"at": 9, "bytes": 1, "phases": {}})  # of before it was told
+    (tmp_path / restore_drill.HISTORY).write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"at": 10, "by')
+    kind = dict.fromkeys(restore_drill.KIND, "") | {"engine": "dump", "settings": "tuned"}
+    assert [line["at"] for line in restore_drill._history(tmp_path, kind)] == [0, 4]
 
 
 def test_more_data_is_not_guessed_at() -> None:
