@@ -19,6 +19,7 @@ import typing as t
 
 import psycopg
 
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import _caged
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import programs
 
 
@@ -158,4 +159,4 @@ def plan(home: pathlib.Path, **more: t.Any) -> dict[str, t.Any]:
         for path in (home, *home.rglob("*")):
             shutil.chown(path, USER)
     folders = {"home": str(home / "work"), "backup": str(home / "backup")}
-    return {**folders, "jobs": 2, "settings": "tuned", "memory_mb": 512, "user": USER, "caged": False, **more}
+    return {**folders, "jobs": 2, "settings": "tuned", "memory_mb": 512, "user": USER, "caged": False, "live": _caged.seen_live(), **more}

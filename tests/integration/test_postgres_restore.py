@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import shutil
 import typing as t
@@ -109,9 +110,55 @@ def test_without_a_cage_no_copy_is_made(fetched: pathlib.Path) -> None:
     assert not (fetched / "work" / "pg").exists()
 
 
+def test_a_running_server_is_seen_and_kept_away(server: Cluster) -> None:
+    seen = _caged.seen_live()
+    assert str(server.data.resolve()) in seen["data"]
+    assert f"{server.sockets}/.s.PGSQL.5432" in seen["sockets"]
+    assert "PGDATA" in walls.gaps(walls.held(512, seen)) or os.geteuid() != 0
+    assert not walls.held(512, seen)["InaccessiblePaths"]
+
+
+def test_nobody_is_let_in_who_was_not_told_where_the_live_cluster_lies(fetched: pathlib.Path) -> None:
+    asked = plan(fetched, caged=True)
+    del asked["live"]
+    assert cage.rehearse(asked)["why"] == "nobody said where the live cluster lies"
+
+
+HOSTILE = (
+    "create function touch() returns event_trigger language plpgsql as $f$ begin copy (select 1) to program 'touch {file}'; end $f$",
+    "create event trigger touch on ddl_command_end execute function touch()",
+)
+
+
+def test_no_trigger_of_the_shops_runs_on_a_copy(server: Cluster) -> None:
+    """Whoever may write a function into the shop's database must not have it run by the drill, which adds an extension to the copy. Nor by a backup."""
+    touched = server.home / "touched"
+    server.sql("create database hostile")
+    home = server.home / "h"
+    home.mkdir()
+    try:
+        server.sql("create table orders as select 1 as id", *CANARY, database="hostile")
+        connection = {"host": str(server.sockets), "port": 5432, "user": "golive_backup"}
+        asked = {"name": "db1", "database": "hostile", "directory": str(home), "connection": connection}
+        server.sql(*(line.format(file=touched) for line in HOSTILE), database="hostile")
+        touched.unlink(missing_ok=True)
+        line = job.back_up(asked)
+        assert line["ok"], json.dumps(line)
+        assert not touched.exists()
+        (home / str(line["id"])).rename(home / "backup")
+        (home / "work").mkdir()
+        result = rehearse(home)
+        assert result["verdict"] == "pass", result
+        assert not touched.exists(), "the copy ran the shop's event trigger"
+    finally:
+        shutil.rmtree(home)
+        touched.unlink(missing_ok=True)
+        server.sql("drop database hostile")
+
+
 def test_what_a_cage_does_not_hold_is_not_claimed(fetched: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     standing = {"PrivateNetwork": False, "RestrictAddressFamilies": True, "User": True, "NoNewPrivileges": True, "PGDATA": True, "MemoryMax": False}
-    monkeypatch.setattr(walls, "held", lambda memory_mb: standing)
+    monkeypatch.setattr(walls, "held", lambda memory_mb, live: standing)
     result = rehearse(fetched, caged=True)
     assert (result["verdict"], result["walls"]) == ("pass", standing)
 

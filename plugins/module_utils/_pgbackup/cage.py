@@ -54,8 +54,9 @@ TUNED = {
     "wal_buffers": "64MB",
 }
 
-#: What only newer servers know: (first version, setting, value). No trigger of the shop's runs on a copy.
-SINCE = ((170000, "event_triggers", "off"),)
+#: No trigger of the shop's runs on a copy, whatever it would do there: (first version that has it, setting, value). Older servers know no switch for event
+#: triggers; as a replica they leave them and all others out.
+SINCE = ((0, "session_replication_role", "replica"), (170000, "event_triggers", "off"))
 
 #: Less than this in /dev/shm, and a parallel index build dies of it: containers often have 64 MB.
 SHM_LEAST = 512 << 20
@@ -84,7 +85,9 @@ def shut(plan: Plan) -> walls.Walls:
     """Return which walls stand around this program; a test without a cage says so in its plan. Raises :class:`Failed` where a copy must not be made."""
     if not plan.get("caged", True):
         return {}
-    seen = walls.held(int(plan["memory_mb"]))
+    if "live" not in plan:
+        raise Failed("cage", "nobody said where the live cluster lies")
+    seen = walls.held(int(plan["memory_mb"]), plan["live"])
     gaps = walls.gaps(seen)
     if gaps:
         raise Failed("cage", f"the cage is open, without {', '.join(gaps)}")

@@ -13,14 +13,18 @@ import os
 import pathlib
 import resource
 import socket
+import typing as t
 
 Walls = dict[str, bool]
+
+Json = t.Any
 
 PROC = pathlib.Path("/proc/self")
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 
-#: Where Debian and PGDG keep the live cluster's files and its socket.
+#: Where Debian and PGDG keep the live cluster's files and its socket; those of servers that run elsewhere, whoever makes the cage has seen.
 DATA, SOCKETS = pathlib.Path("/var/lib/postgresql"), pathlib.Path("/run/postgresql")
+TMP = pathlib.Path("/tmp")  # noqa: S108 -- looked at, not used
 
 #: Without one of these there is a way out.
 NETWORK = ("PrivateNetwork", "RestrictAddressFamilies")
@@ -32,16 +36,20 @@ NICE_LEAST = 10
 TASKS_MOST = 200
 
 
-def held(memory_mb: int) -> Walls:
-    """Return which walls stand around this process, each tried or read where the kernel says it."""
-    status = _status(PROC)
+def held(memory_mb: int, live: t.Mapping[str, Json]) -> Walls:
+    """Return which walls stand around this process, each tried or read where the kernel says it.
+
+    *live* is ``{data: folders, sockets: files, tmp: identity}`` of the running servers, and of /tmp, as seen from outside.
+    """
+    status, data = _status(PROC), [pathlib.Path(one) for one in live["data"]]
     return {
         "PrivateNetwork": set(interfaces(PROC)) <= {"lo"},
         "RestrictAddressFamilies": all(_no_socket(family) for family in (socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)),
         "User": os.geteuid() != 0 and int(status.get("CapEff", "1"), 16) == 0,
         "NoNewPrivileges": status.get("NoNewPrivs") == "1",
-        "PGDATA": not any(os.access(path / "PG_VERSION", os.R_OK) for path in DATA.glob("*/*/")),
-        "InaccessiblePaths": not _readable(DATA) and not _readable(SOCKETS),
+        "PGDATA": not any(os.access(path / "PG_VERSION", os.R_OK) for path in (*DATA.glob("*/*/"), *data)),
+        "InaccessiblePaths": not any(_readable(path) for path in (DATA, SOCKETS, *data)) and not any(os.access(one, os.F_OK) for one in live["sockets"]),
+        "PrivateTmp": identity(TMP) != live["tmp"],
         "ProtectSystem": bool(os.statvfs("/usr").f_flag & os.ST_RDONLY),
         "Nice": os.getpriority(os.PRIO_PROCESS, 0) >= NICE_LEAST,
         "MemoryMax": 0 < limit(PROC, CGROUPS, "memory", "memory.max", "memory.limit_in_bytes") <= memory_mb << 20,
@@ -54,6 +62,12 @@ def gaps(walls: Walls) -> list[str]:
     """Return the walls without which no copy is made and that do not stand."""
     open_network = [] if any(walls[name] for name in NETWORK) else list(NETWORK)
     return open_network + [name for name in NEEDED if not walls[name]]
+
+
+def identity(path: pathlib.Path) -> str:
+    """Return what tells this folder from another of the same name."""
+    seen = path.stat()
+    return f"{seen.st_dev}:{seen.st_ino}"
 
 
 def interfaces(proc: pathlib.Path) -> list[str]:

@@ -22,6 +22,7 @@ import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils import _ship
 from ansible_collections.resto.golive.plugins.module_utils._check import CannotKnow, Context, Json
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import walls
 
 #: Who runs the copy: a user without a login anywhere, who may not read the live cluster's files.
 USER = "golive_drill"
@@ -50,6 +51,12 @@ WALLS = (
     "OOMPolicy=kill",
     "LimitCORE=0",
 )
+
+#: Folders that PrivateTmp replaces.
+TEMPORARY = (walls.TMP, pathlib.Path("/var/tmp"))  # noqa: S108 -- named, not used
+
+#: A PostgreSQL socket in /proc/net/unix.
+SOCKET = re.compile(r" (/\S*/\.s\.PGSQL\.\d+)$", re.M)
 
 
 @contextlib.contextmanager
@@ -112,9 +119,11 @@ def run(ctx: Context, home: pathlib.Path, verb: str, plan: t.Mapping[str, Json],
     """Run *verb* of ``_pgbackup`` in the cage, on the backup in ``home/backup``, and return its answer. Raises :class:`CannotKnow`."""
     work = home / "work"
     make(work, 0o700, USER)
-    order = readable(home / "plan.json", json.dumps({"home": str(work), "backup": str(home / "backup"), **plan}).encode())
+    live = seen_live()
+    order = readable(home / "plan.json", json.dumps({"home": str(work), "backup": str(home / "backup"), "live": live, **plan}).encode())
     program = readable(home / "golive_pgbackup.pyz", _ship.archive())
-    properties = [f"--property={one}" for one in (*WALLS, *limits, f"User={USER}", f"ReadWritePaths={home}", f"WorkingDirectory={work}")]
+    standing = (*WALLS, *around(home, live), *limits, f"User={USER}", f"ReadWritePaths={home}", f"WorkingDirectory={work}")
+    properties = [f"--property={one}" for one in standing]
     argv = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={unit(home)}", *properties]
     done = ctx.run([*argv, sys.executable, "-I", str(program), verb, str(order)], cwd="/", ok=None)
     try:
@@ -122,6 +131,28 @@ def run(ctx: Context, home: pathlib.Path, verb: str, plan: t.Mapping[str, Json],
     except ValueError:
         last = (done.stderr.strip().splitlines() or ["-"])[-1]
         raise CannotKnow("postgres.cage_failed", rc=done.rc, message=last[:300]) from None
+
+
+def seen_live(proc: pathlib.Path = pathlib.Path("/proc")) -> dict[str, Json]:
+    """Return where the servers that run here have their files and sockets, wherever somebody put them, and which folder /tmp is out here.
+
+    A server's working directory is its data directory; tablespaces and WAL may lie elsewhere.
+    """
+    data: set[pathlib.Path] = set()
+    for process in proc.glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            here = (process / "cwd").readlink() if (process / "comm").read_text() == "postgres\n" else None
+            if here and (here / "PG_VERSION").is_file():
+                data |= {here, *(path.resolve() for path in (here / "pg_wal", *(here / "pg_tblspc").iterdir()) if path.is_symlink())}
+    sockets = set(SOCKET.findall((proc / "net" / "unix").read_text(errors="replace")))
+    return {"data": sorted(map(str, data)), "sockets": sorted(sockets), "tmp": walls.identity(walls.TMP)}
+
+
+def around(home: pathlib.Path, live: t.Mapping[str, Json]) -> list[str]:
+    """Return the walls that depend on where things lie. What the copy's own folder lies in cannot be hidden from it: then it says which wall is missing."""
+    hidden = {*map(pathlib.Path, live["data"]), *(pathlib.Path(one).parent for one in live["sockets"])} - set(TEMPORARY)
+    found = [f"InaccessiblePaths=-{path}" for path in sorted(hidden) if not home.is_relative_to(path)]
+    return found + ([] if any(home.is_relative_to(path) for path in TEMPORARY) else ["PrivateTmp=yes"])
 
 
 def make(path: pathlib.Path, mode: int, user: str | None = None) -> None:

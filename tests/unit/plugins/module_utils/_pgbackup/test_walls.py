@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import pathlib
 import socket
+import typing as t
 
 import pytest
 
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import walls
 
-ALL = dict.fromkeys(walls.held(1024), True)
+NOTHING: dict[str, t.Any] = {"data": [], "sockets": [], "tmp": ""}
+ALL = dict.fromkeys(walls.held(1024, NOTHING), True)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,7 @@ ALL = dict.fromkeys(walls.held(1024), True)
         (("User",), ["User"]),
         (("NoNewPrivileges",), ["NoNewPrivileges"]),
         (("PGDATA",), ["PGDATA"]),
-        (("InaccessiblePaths", "ProtectSystem", "Nice", "MemoryMax", "TasksMax", "LimitCORE"), []),
+        (("InaccessiblePaths", "PrivateTmp", "ProtectSystem", "Nice", "MemoryMax", "TasksMax", "LimitCORE"), []),
     ],
 )
 def test_without_which_walls_there_is_no_copy(absent: tuple[str, ...], gaps: list[str]) -> None:
@@ -35,10 +37,31 @@ def test_without_which_walls_there_is_no_copy(absent: tuple[str, ...], gaps: lis
 
 def test_a_process_that_nobody_shut_in_has_no_walls_of_a_network() -> None:
     """This one: it has sockets, and more than one interface wherever it can reach another machine."""
-    seen = walls.held(1024)
+    seen = walls.held(1024, NOTHING)
     assert not seen["RestrictAddressFamilies"]
     assert seen["PrivateNetwork"] is (sorted(name for _number, name in socket.if_nameindex()) == ["lo"])
     assert seen["Nice"] is (os.getpriority(os.PRIO_PROCESS, 0) >= 10)
+
+
+def test_a_cluster_that_lies_elsewhere_is_looked_for_there(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walls, "DATA", tmp_path / "none")
+    monkeypatch.setattr(walls, "SOCKETS", tmp_path / "none")
+    data, place = tmp_path / "pg", tmp_path / ".s.PGSQL.5432"
+    live = {"data": [str(data)], "sockets": [str(place)], "tmp": walls.identity(walls.TMP)}
+
+    def standing() -> tuple[bool, ...]:
+        seen = walls.held(1024, live)
+        return seen["PGDATA"], seen["InaccessiblePaths"], seen["PrivateTmp"]
+
+    assert standing() == (True, True, False)
+    place.touch()
+    assert standing() == (True, False, False)
+    place.unlink()
+    data.mkdir()
+    assert standing() == (True, False, False)
+    (data / "PG_VERSION").touch()
+    assert standing() == (False, False, False)
+    assert walls.gaps({**ALL, "PGDATA": False}) == ["PGDATA"]
 
 
 DEV = "Inter-|   Receive\n face |bytes\n    lo: 1 2\n  eth0: 3 4\n"
