@@ -46,7 +46,8 @@ class Migration:
 def read(root: pathlib.Path, tool: str = "") -> dict[str, Json]:
     """Return ``{tool, linter, migrations: [{id, path, after, checksum, findings, up, down}]}``. Raises :class:`Unreadable`.
 
-    *findings* are squawk's, each ``{rule, line, message}``; None where there is no SQL to look at, and everywhere where squawk is missing (*linter* is empty).
+    *findings* are squawk's, each ``{rule, line, message}``; None where it did not look to the end (no SQL, or it is told to ignore it), and everywhere
+    where it is missing (*linter* is empty).
     """
     if not root.is_dir():
         raise Unreadable(f"{root} is no directory")
@@ -227,14 +228,18 @@ def program() -> str:
     return shutil.which("squawk") or shutil.which(str(beside)) or ""
 
 
+#: Put at each file's end, and always found where squawk came that far: what it says nothing of may be sound, or ignored (``squawk-ignore-file``), or not read.
+LOOKED_AT = (";drop database golive_looked_at;\n", "ban-drop-database")
+
+
 def lint(squawk: str, migrations: t.Sequence[Migration]) -> dict[str, list[dict[str, Json]]]:
-    """Return squawk's findings by id, an empty list where there is none. Every file must have been looked at. Raises :class:`Unreadable`."""
+    """Return squawk's findings by id, an empty list where there is none. A file that was not looked at to its end is left out. Raises :class:`Unreadable`."""
     if not migrations:
         return {}
     with tempfile.TemporaryDirectory(prefix="golive-squawk-") as folder:
         paths = {f"{number:05d}.sql": one.id for number, one in enumerate(migrations)}
         for name, one in zip(paths, migrations, strict=True):
-            (pathlib.Path(folder) / name).write_text(one.sql or "", encoding="utf-8")
+            (pathlib.Path(folder) / name).write_text(f"{one.sql or ''}\n{LOOKED_AT[0]}", encoding="utf-8")
         argv = [squawk, "--reporter", "json", "--assume-in-transaction", *paths]
         try:
             done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
@@ -243,10 +248,11 @@ def lint(squawk: str, migrations: t.Sequence[Migration]) -> dict[str, list[dict[
         except subprocess.TimeoutExpired:
             raise Unreadable("squawk did not end within 120 s") from None
     try:
-        told = json.loads(done.stdout)
-        findings: dict[str, list[dict[str, Json]]] = {one.id: [] for one in migrations}
-        for one in told:
-            findings[paths[one["file"]]].append({"rule": one["rule_name"], "line": one["line"] + 1, "message": one["message"][:200]})
+        told: dict[str, list[dict[str, Json]]] = {one.id: [] for one in migrations}
+        for one in json.loads(done.stdout):
+            told[paths[one["file"]]].append({"rule": one["rule_name"], "line": one["line"] + 1, "message": one["message"][:200]})
     except (ValueError, KeyError, TypeError):
         raise Unreadable(f"squawk ended with {done.returncode}: {(done.stderr or done.stdout).strip()[:200]}") from None
-    return findings
+    ends = {one.id: (one.sql or "").count("\n") + 2 for one in migrations}
+    looked_at = {name for name, found in told.items() if any((one["rule"], one["line"]) == (LOOKED_AT[1], ends[name]) for one in found)}
+    return {name: [one for one in told[name] if one["line"] < ends[name]] for name in looked_at}

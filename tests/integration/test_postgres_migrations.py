@@ -235,6 +235,21 @@ def test_squawk_looks_at_sql_and_at_alembics_plain_statements(tmp_path: pathlib.
     assert read[1]["findings"] is None
 
 
+def test_what_squawk_ignored_or_never_read_is_not_without_findings(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = "create index i on t (n)"
+    files = {"1_sound": "select 1; -- no more", "2_ignored": f"-- squawk-ignore-file\n{index};\n", "3_open": f"{index}; /* open", "4_found": f"\n{index}"}
+    folder = repository(tmp_path, {f"prisma/migrations/{name}/migration.sql": text for name, text in files.items()})
+    sound, ignored, unclosed, found = (one["findings"] for one in migration_files.read(folder)["migrations"])
+    assert (sound, ignored, unclosed) == ([], None, None)
+    assert {finding["line"] for finding in found if finding["rule"] == "require-concurrent-index-creation"} == {2}
+    silent = tmp_path / "bin" / "squawk"
+    silent.parent.mkdir()
+    silent.write_text("#!/bin/sh\necho '[]'\n")
+    silent.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{silent.parent}:/usr/bin:/bin")
+    assert [one["findings"] for one in migration_files.read(folder)["migrations"]] == [None] * 4
+
+
 def test_without_squawk_the_files_are_read_all_the_same(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = repository(tmp_path, REPOSITORIES["prisma"][0])
     assert migration_files.read(folder)["linter"] == "squawk"
