@@ -150,7 +150,7 @@ def seen_live(proc: pathlib.Path = pathlib.Path("/proc")) -> dict[str, Json]:
 
 def around(home: pathlib.Path, live: t.Mapping[str, Json]) -> list[str]:
     """Return the walls that depend on where things lie. What the copy's own folder lies in cannot be hidden from it: then it says which wall is missing."""
-    hidden = {*map(pathlib.Path, live["data"]), *(pathlib.Path(one).parent for one in live["sockets"])} - set(TEMPORARY)
+    hidden = {*map(pathlib.Path, live["data"]), *(pathlib.Path(one).parent.resolve() for one in live["sockets"])} - set(TEMPORARY)
     found = [f"InaccessiblePaths=-{path}" for path in sorted(hidden) if not home.is_relative_to(path)]
     return found + ([] if any(home.is_relative_to(path) for path in TEMPORARY) else ["PrivateTmp=yes"])
 
