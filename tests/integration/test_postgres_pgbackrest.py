@@ -14,7 +14,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_rules
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_rules, engine_rules
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, engines, files, pgbackrest, physical, pitr, sight
 
 from .pgbackrest_server import PASSPHRASE, Archived, archived
@@ -254,6 +254,25 @@ def test_wal_that_ends_before_the_manifests_moment(shop: Archived, fetched: tupl
     for path in last:
         path.unlink()
     assert {code for code, _name in told(rehearse(home))} == {"wal_missing"}
+
+
+def test_a_second_repository_gets_wal_and_no_backup_and_is_refused_by_name(shop: Archived) -> None:
+    """Alone of its own: the segments that the server archives meanwhile go to both."""
+    second = shop.home / "repo2"
+    shop.own(second)
+    shop.write("conf.d/second.conf", f"[global]\nrepo2-path={second}\nrepo2-cipher-type=aes-256-cbc\nrepo2-cipher-pass={PASSPHRASE}\n")
+    try:
+        pgbackrest.call(shop.config, "stanza-create")
+        shop.server.sql("select pg_switch_wal()")
+        pgbackrest.call(shop.config, "backup", "--type=incr")
+        assert list(second.glob("archive/golive/*/*/*")), "WAL goes to both"
+        assert list(second.glob("backup/golive/*F*")) == [], "backups do too: then this refusal is not needed"
+        seen = {**sight.look(shop.config), "installed": True, "outdated": [], "secrets_current": True, "access_missing": [], "period_s": 3600.0}
+        told = engine_rules.judge_pgbackrest(seen, {"rpo_minutes": None, "engine": "pgbackrest"})
+        assert ("repositories_several", "repo2") in {(one.code.partition(".")[2], one.params.get("names")) for one in told if one.status == "fail"}
+    finally:
+        (shop.home / "conf.d" / "second.conf").unlink()
+        shutil.rmtree(second)
 
 
 def test_the_live_data_directory_is_never_written_to(shop: Archived) -> None:

@@ -45,6 +45,10 @@ STATES = ((UNDECIPHERED, "password"), ("[HostConnectError]", "unreachable"), ("u
 #: How long an answer is waited for where somebody only looks, in seconds. It asks four times: with its own 60 s it takes minutes to hear that a store is gone.
 LOOK_S = 10
 
+#: The repository that the job backs up to. pgBackRest archives WAL into every one that is configured, and backs up into the first of them alone (its help,
+#: "backup"), so what another one holds would be no backup.
+REPOSITORY = "1"
+
 #: Settings of a repository that may be told: no keys, no passwords.
 TOLD = ("type", "path", "host", "s3-bucket", "s3-endpoint", "azure-account", "azure-container", "gcs-bucket", "sftp-host", "cipher-type")
 
@@ -130,10 +134,10 @@ def repositories(config: Config) -> list[dict[str, str]]:
     return [{"key": key, "type": "posix", **{name: values[name] for name in TOLD if name in values}} for key, values in sorted(found.items())]
 
 
-def archived(config: Config, archive_id: str, repository: int = 1) -> dict[str, str]:
+def archived(config: Config, archive_id: str) -> dict[str, str]:
     """Return the archived segments and histories by name, each with the SHA-1 of its content (empty for a history). Raises :class:`Refused`."""
     place = f"archive/{config['pgbackrest']['stanza']}/{archive_id}"
-    out = call(config, "repo-ls", "--recurse", "--output=json", f"--repo={repository}", "--log-level-file=off", f"--io-timeout={LOOK_S}", last=(place,))
+    out = call(config, "repo-ls", "--recurse", "--output=json", f"--repo={REPOSITORY}", "--log-level-file=off", f"--io-timeout={LOOK_S}", last=(place,))
     found = {}
     for path in json.loads(out):
         segment = re.fullmatch(r"(?:[0-9A-F]{16}/)?([0-9A-F]{24})-([0-9a-f]{40})(?:\.\w+)?|(?:[0-9A-F]{16}/)?([0-9A-F]{8}\.history)", path)

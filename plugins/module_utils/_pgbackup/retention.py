@@ -234,15 +234,10 @@ def _refusals(decisions: t.Sequence[Decision], past: t.Sequence[Backup], good: t
         yield "months_emptied"
 
 
-def pgbackrest_settings(policy: Policy, repositories: int = 1) -> dict[str, str]:
+def pgbackrest_settings(policy: Policy) -> dict[str, str]:
     """Return the pgBackRest settings that keep at least what *policy* keeps.
 
     pgBackRest only knows how many fulls, or for how many days; by days it also keeps one full that is older (its documentation, "repo-retention-full-type").
-    One repository keeps all fulls for the whole span. With two, the near one keeps the days and the far one the span.
+    Its one repository keeps all fulls for the whole span.
     """
-    spans = [policy.span_days] if repositories == 1 else [policy.daily_days, *[policy.span_days] * (repositories - 1)]
-    settings = {}
-    for number, days in enumerate(spans, 1):
-        settings[f"repo{number}-retention-full-type"] = "time"
-        settings[f"repo{number}-retention-full"] = str(days)
-    return settings
+    return {"repo1-retention-full-type": "time", "repo1-retention-full": str(policy.span_days)}

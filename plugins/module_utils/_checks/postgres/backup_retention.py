@@ -63,8 +63,7 @@ class BackupRetention(Check):
         if "reported" in seen:
             return retention_rules.judge_reported(seen, options)
         if "pgbackrest" in seen:
-            repositories = len({name.partition("-")[0] for name in seen["pgbackrest"] if name.startswith("repo")}) or 1
-            return retention_rules.judge_pgbackrest(seen["pgbackrest"], pgbackrest_settings(retention_rules.declared(options), repositories), options)
+            return retention_rules.judge_pgbackrest(seen["pgbackrest"], pgbackrest_settings(retention_rules.declared(options)), options)
         return retention_rules.judge(seen, options)
 
 

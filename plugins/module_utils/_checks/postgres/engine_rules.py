@@ -37,7 +37,7 @@ def _say(status: str, code: str, expected: Json, observed: Json, source: str, **
 def judge_pgbackrest(seen: Seen, options: Options) -> list[Assertion]:
     if not seen["installed"]:
         return [_say("fail", "none", "installed", "not installed", "/etc/golive/backup.json", directory=options["directory"])]
-    told = [*_program(seen), *_options(seen), *_archiving(seen, options), *_attempt(seen)]
+    told = [*_program(seen), *_options(seen), *_repositories(seen), *_archiving(seen, options), *_attempt(seen)]
     if "refused" in seen:
         code = REFUSED.get(seen["refused"], "postgres_backup.pgbackrest_refused")
         return [*told, Assertion("fail", code, {"repository": "pgBackRest", "why": seen["why"]}, source="pgbackrest info")]
@@ -75,6 +75,14 @@ def _options(seen: Seen) -> list[Assertion]:
         )
         for name, since in seen.get("unknown_options", {}).items()
     ]
+
+
+def _repositories(seen: Seen) -> list[Assertion]:
+    """One alone: a backup in the first says nothing of what another one holds."""
+    configured = (*seen["repositories"], *seen.get("stanza", {}).get("repo", ()))
+    more = sorted({str(one["key"]) for one in configured} - {pgbackrest.REPOSITORY})
+    names = ", ".join(f"repo{key}" for key in more)
+    return [_say("fail", "repositories_several", f"repo{pgbackrest.REPOSITORY}", names, "pgbackrest.conf", names=names)] if more else []
 
 
 def _archiving(seen: Seen, options: Options) -> list[Assertion]:
@@ -177,7 +185,7 @@ def _cluster(seen: Seen) -> list[Assertion]:
 
 
 def _places(seen: Seen) -> list[Assertion]:
-    """Encrypted, and at least one of them on another machine."""
+    """Encrypted, and on another machine."""
     plain = [str(one["key"]) for one in seen["stanza"]["repo"] if one.get("cipher") in (None, "none")]
     told = [_say("fail", "not_encrypted", "aes-256-cbc", "none", "pgbackrest info", names=", ".join(f"repo{key}" for key in plain))] if plain else []
     away = [one for one in seen["repositories"] if one["type"] in ELSEWHERE or one.get("host", "") not in LOCAL]

@@ -291,8 +291,6 @@ def test_restic_keeps_the_same(zone: str, hourly: int, tmp_path_factory: pytest.
 
 def test_pgbackrest_keeps_at_least_what_the_policy_keeps() -> None:
     assert pgbackrest_settings(Policy()) == {"repo1-retention-full-type": "time", "repo1-retention-full": "90"}
-    two = pgbackrest_settings(Policy(), 2)
-    assert (two["repo1-retention-full"], two["repo2-retention-full"]) == ("7", "90")
 
 
 def test_the_forecast_counts_the_full_policy_and_one_more() -> None:

@@ -67,6 +67,7 @@ def test_what_is_right_passes_and_says_what_was_seen() -> None:
 @pytest.mark.parametrize(
     ("more", "wanted"),
     [
+        ({"refused": "other", "why": "x", "repositories": [{"key": "2", "type": "s3"}]}, {("fail", "pgbackrest_refused"), ("fail", "repositories_several")}),
         ({"installed": False}, {("fail", "none")}),
         ({"outdated": ["pitr.py"]}, {("fail", "program_differs")}),
         ({"secrets_current": False}, {("fail", "password_differs")}),
@@ -112,6 +113,10 @@ def test_what_is_right_passes_and_says_what_was_seen() -> None:
         ({"repositories": [{"key": "1", "type": "posix", "path": "/var/lib/pgbackrest"}]}, {("fail", "same_host")}),
         ({"repositories": [{"key": "1", "type": "posix", "host": "localhost"}]}, {("fail", "same_host")}),
         ({"repositories": [{"key": "1", "type": "posix", "host": "ops1"}]}, set()),
+        ({"repositories": [{"key": "1", "type": "posix"}, {"key": "2", "type": "s3"}]}, {("fail", "repositories_several")}),
+        ({"repositories": [{"key": "10", "type": "s3"}]}, {("fail", "repositories_several")}),
+        ({"repositories": [{"key": "1", "type": "s3"}, {"key": "2"}], "stanza": stanza(status={"code": 4, "message": "mixed"})}, {("fail", "pgbackrest_refused"), ("fail", "repositories_several")}),
+        ({"stanza": stanza(repo=[*stanza()["repo"], {"key": 2, "cipher": "aes-256-cbc"}])}, {("fail", "repositories_several")}),
     ],
 )  # fmt: skip
 def test_every_fault_has_its_name(more: Seen, wanted: set[tuple[str, str]]) -> None:

@@ -141,8 +141,7 @@ def test_what_the_last_run_left_over_is_told_and_what_came_since_is_not() -> Non
         ({"repo1-retention-full-type": "time", "repo1-retention-full": "89"}, "fail"),
         ({"repo1-retention-full-type": "count", "repo1-retention-full": "90"}, "fail"),
         ({}, "fail"),
-        ({"repo1-retention-full-type": "time", "repo1-retention-full": "7", "repo2-retention-full-type": "time", "repo2-retention-full": "90"}, "pass"),
-        ({"repo1-retention-full-type": "time", "repo1-retention-full": "7", "repo2-retention-full-type": "time", "repo2-retention-full": "30"}, "fail"),
+        ({"repo1-retention-full-type": "time", "repo1-retention-full": "7", "repo2-retention-full-type": "time", "repo2-retention-full": "90"}, "fail"),
     ],
 )
 def test_pgbackrest_must_keep_at_least_the_policy(settings: dict[str, str], status: str) -> None:
