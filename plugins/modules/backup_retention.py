@@ -43,7 +43,7 @@ options:
   engine:
     description:
       - What makes the backups. Variable C(postgres_backups_engine).
-      - With V(pgbackrest), its own settings must keep at least as much.
+      - With V(pgbackrest), its own settings must keep at least as much, and its repository must have the backups.
       - With V(external) and V(managed), the copies that O(report) lists are held against the policy. A list that does not reach back far enough is no proof.
     type: str
     choices: [dump, pgbackrest, external, managed]

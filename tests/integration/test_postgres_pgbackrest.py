@@ -14,8 +14,10 @@ import typing as t
 
 import pytest
 
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_rules, engine_rules
-from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, engines, files, pgbackrest, physical, pitr, sight
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_rules, engine_rules, retention_rules
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_retention import BackupRetention
+from ansible_collections.resto.golive.plugins.module_utils._options import validated
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, engines, files, labels, pgbackrest, physical, pitr, sight
 
 from .pgbackrest_server import PASSPHRASE, Archived, archived
 from .postgres_server import USER, plan, wait_until
@@ -254,6 +256,28 @@ def test_wal_that_ends_before_the_manifests_moment(shop: Archived, fetched: tupl
     for path in last:
         path.unlink()
     assert {code for code, _name in told(rehearse(home))} == {"wal_missing"}
+
+
+def test_a_backup_that_somebody_else_deleted_is_missed(shop: Archived) -> None:
+    """``info`` goes on listing it: pgBackRest looks only when it makes the next one."""
+    now = datetime.datetime.now(datetime.UTC)
+    before = labels.kept(shop.config, now)
+    assert set(before["backups"]) >= set(before["known"]), "it was whole"
+    newest = max(before["known"])
+    folder = shop.home / "repo" / "backup" / "golive" / newest
+    folder.rename(shop.home / "elsewhere")
+    try:
+        assert newest in {one["label"] for one in sight.look(shop.config)["stanza"]["backup"]}, "info looks: then folders() is not needed"
+        seen = labels.kept(shop.config, now)
+        assert set(before["backups"]) - set(seen["backups"]) == {newest}
+        told = retention_rules.judge_pgbackrest({"settings": {}, "kept": seen}, validated(BackupRetention, {}))
+        assert [one.params["names"] for one in told if one.code == "backup_retention.backups_lost"] == [newest]
+        state = (shop.home / "backups" / labels.STATE).read_bytes()
+        assert set(labels.accept(shop.config, now)["accepted"]) == {newest}
+        assert newest not in labels.kept(shop.config, now)["known"]
+        (shop.home / "backups" / labels.STATE).write_bytes(state)
+    finally:
+        (shop.home / "elsewhere").rename(folder)
 
 
 def test_a_second_repository_gets_wal_and_no_backup_and_is_refused_by_name(shop: Archived) -> None:

@@ -10,7 +10,7 @@ import datetime
 import pathlib
 import typing as t
 
-from . import cage, dump, files, foreign, look, offsite, physical, pitr, retain, sight
+from . import cage, dump, files, foreign, labels, look, offsite, physical, pitr, retain, sight
 
 Json = t.Any
 Config = t.Mapping[str, Json]
@@ -19,7 +19,8 @@ Config = t.Mapping[str, Json]
 @dataclasses.dataclass(frozen=True)
 class Engine:
     """``take`` makes a backup and returns its manifest; ``look`` sees what there is; ``stored`` says what a drill must know before it begins; ``fetch`` brings
-    a backup; ``copy`` makes a cluster of it in the cage; ``begin`` makes the place that backups go to, and says what it did.
+    a backup; ``copy`` makes a cluster of it in the cage; ``begin`` makes the place that backups go to, and says what it did; ``kept`` says what there is and
+    what there was; ``accept`` takes what is gone for gone.
     """
 
     take: t.Callable[[Config, datetime.datetime], dict[str, Json]]
@@ -27,6 +28,8 @@ class Engine:
     stored: t.Callable[[Config], dict[str, Json]]
     fetch: t.Callable[[Config], dict[str, Json]]
     begin: t.Callable[[Config], Json]
+    kept: t.Callable[[Config, datetime.datetime], dict[str, Json]]
+    accept: t.Callable[[Config, datetime.datetime], dict[str, Json]]
     copy: t.Callable[[cage.Plan], cage.Copy]
 
 
@@ -65,8 +68,8 @@ def _fetch(order: Config) -> dict[str, Json]:
 
 
 ENGINES = {
-    "dump": Engine(dump.take, look.look, _stored, _fetch, offsite.begin, cage.Copy),
-    "pgbackrest": Engine(pitr.take, sight.look, pitr.stored, pitr.fetch, pitr.begin, physical.Physical),
+    "dump": Engine(dump.take, look.look, _stored, _fetch, offsite.begin, retain.told, retain.accept, cage.Copy),
+    "pgbackrest": Engine(pitr.take, sight.look, pitr.stored, pitr.fetch, pitr.begin, labels.kept, labels.accept, physical.Physical),
 }
 
 

@@ -127,7 +127,7 @@ def force(config: t.Mapping[str, Json]) -> dict[str, Json]:
 
 def accept(config: t.Mapping[str, Json]) -> dict[str, Json]:
     with _ours(config):
-        return retain.accept(config, datetime.datetime.now(datetime.UTC))
+        return engines.of(config).accept(config, datetime.datetime.now(datetime.UTC))
 
 
 @contextlib.contextmanager
@@ -230,7 +230,7 @@ DO: dict[str, t.Callable[[t.Mapping[str, Json]], int]] = {
     "stored": lambda config: answer(lambda: engines.of(config).stored(config)),
     "fetch": lambda order: answer(lambda: engines.of(order).fetch(order)),
     "cage": lambda plan: answer(lambda: cage.rehearse(plan, engines.COPIES[str(plan.get("engine") or "dump")])),
-    "plan": lambda config: answer(lambda: retain.told(config, datetime.datetime.now(datetime.UTC))),
+    "plan": lambda config: answer(lambda: engines.of(config).kept(config, datetime.datetime.now(datetime.UTC))),
     "force-retain": lambda config: answer(lambda: force(config)),
     "accept-lost": lambda config: answer(lambda: accept(config)),
     "drilled": lambda order: answer(lambda: drilled(order)),

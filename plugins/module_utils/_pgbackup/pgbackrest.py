@@ -146,6 +146,13 @@ def archived(config: Config, archive_id: str) -> dict[str, str]:
     return found
 
 
+def folders(config: Config) -> set[str]:
+    """Return the labels of the backups whose folder is there; ``info`` reads a list, and does not look (tried with 2.45). Raises :class:`Refused`."""
+    place = f"backup/{config['pgbackrest']['stanza']}"
+    out = call(config, "repo-ls", "--output=json", f"--repo={REPOSITORY}", "--log-level-file=off", f"--io-timeout={LOOK_S}", last=(place,))
+    return {name for name, one in json.loads(out).items() if one["type"] == "path"}
+
+
 def verify(config: Config) -> list[dict[str, Json]]:
     """Read the whole repository and return what is damaged, each as ``{code, name, wanted, found}``. Raises :class:`Refused`.
 

@@ -20,7 +20,7 @@ import typing as t
 
 import psycopg
 
-from . import dump, files, manifest, pgbackrest, programs
+from . import dump, files, labels, manifest, pgbackrest, programs
 from .pgbackrest import Refused
 from .programs import Failed
 
@@ -69,6 +69,7 @@ def take(config: Config, now: datetime.datetime) -> dict[str, Json]:
     newest = max(stanza["backup"], key=lambda one: float(one["timestamp"]["stop"]))
     if newest.get("error"):
         raise Failed("page_checksum", f"the backup {newest['label']} has pages whose checksum is wrong")
+    labels.note(config, stanza)
     made = noted(config, newest, now)
     _forget(pathlib.Path(config["directory"]), {one["label"] for one in stanza["backup"]})
     return made

@@ -16,9 +16,8 @@ import zoneinfo
 from ansible_collections.resto.golive.plugins.module_utils import _ship
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Check, Context, Json, Options
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_report, retention_rules
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_host import CONFIG, USER
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_host import CONFIG, read_config, user_of
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_report import REPORT
-from ansible_collections.resto.golive.plugins.module_utils._pgbackup.retention import pgbackrest_settings
 
 #: As the role sets it up.
 PGBACKREST_CONFIG = "/etc/golive/pgbackrest.conf"
@@ -49,22 +48,28 @@ class BackupRetention(Check):
     def observe(self, ctx: Context) -> dict[str, Json]:
         _sane(ctx.options)
         if ctx.options["engine"] == "pgbackrest":
-            return {"pgbackrest": _pgbackrest()}
+            return {"pgbackrest": {"settings": _pgbackrest(), "kept": _asked(ctx)}}
         if ctx.options["engine"] != "dump":
             return {"now": time.time(), "reported": backup_report.read(ctx, ctx.options["report"])}
-        if not CONFIG.is_file():
-            raise CannotKnow("backup_retention.no_job", path=str(CONFIG))
-        seen = _ship.ask(ctx, USER, "plan", str(CONFIG))
-        if "failed" in seen:
-            raise CannotKnow("backup_retention.plan_failed", phase=seen["failed"], why=str(seen["why"])[:300])
-        return seen
+        return _asked(ctx)
 
     def judge(self, seen: dict[str, Json], options: Options) -> list[Assertion]:
         if "reported" in seen:
             return retention_rules.judge_reported(seen, options)
         if "pgbackrest" in seen:
-            return retention_rules.judge_pgbackrest(seen["pgbackrest"], pgbackrest_settings(retention_rules.declared(options)), options)
+            return retention_rules.judge_pgbackrest(seen["pgbackrest"], options)
         return retention_rules.judge(seen, options)
+
+
+def _asked(ctx: Context) -> dict[str, Json]:
+    """Return what the declared engine's job says of its copies, asked as the job's own user."""
+    config = read_config()
+    if config is None or str(config.get("engine") or "dump") != ctx.options["engine"]:
+        raise CannotKnow("backup_retention.no_job", path=str(CONFIG))
+    seen = _ship.ask(ctx, user_of(config), "plan", str(CONFIG))
+    if "failed" in seen:
+        raise CannotKnow("backup_retention.plan_failed", phase=seen["failed"], why=str(seen["why"])[:300])
+    return seen
 
 
 def _sane(options: Options) -> None:

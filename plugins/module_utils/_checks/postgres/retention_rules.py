@@ -25,6 +25,8 @@ WEEK_DAYS, MONTH_DAYS = 7, 30
 #: Clocks of two machines may differ by this; what is dated later is dated in the future.
 SKEW_S = 120
 
+DAY_S = 86400
+
 
 def declared(options: Options) -> Policy:
     """Return the policy that the options name."""
@@ -113,11 +115,18 @@ def _covered(seen: Seen, options: Options) -> t.Iterator[Assertion]:
     lived = (_at(seen["now"]) - _at(seen["first"])).total_seconds() / 86400
     yield from _windows(good, lived, policy, "plan")
     if lived < policy.span_days:
-        yield _say("pass", "policy_young", "policy", f"{policy.span_days} days of backups", round(lived, 1), lived=round(lived, 1), days=policy.span_days)
+        yield _young(lived, policy)
 
 
-def _windows(good: t.Sequence[datetime.datetime], lived: float, policy: Policy, source: str) -> t.Iterator[Assertion]:
-    """Hold the moments of the *good* copies, local ones, against each window of the *policy*, as far as the *lived* days reach into it."""
+def _young(lived: float, policy: Policy) -> Assertion:
+    return _say("pass", "policy_young", "policy", f"{policy.span_days} days of backups", round(lived, 1), lived=round(lived, 1), days=policy.span_days)
+
+
+def _windows(good: t.Sequence[datetime.datetime], lived: float, policy: Policy, source: str, apart: float = 1) -> t.Iterator[Assertion]:
+    """Hold the moments of the *good* copies, local ones, against each window of the *policy*, as far as the *lived* days reach into it.
+
+    Where copies are meant to be *apart* by more days than a window's copies are, there cannot be more of them.
+    """
     newest = max(good)
     for name, days, period, bucket in (
         ("daily", policy.daily_days, 1, lambda at: at.date()),
@@ -125,7 +134,7 @@ def _windows(good: t.Sequence[datetime.datetime], lived: float, policy: Policy, 
         ("monthly", policy.monthly_days, MONTH_DAYS, lambda at: (at.year, at.month)),
     ):
         have = len({bucket(at) for at in good if at > newest - datetime.timedelta(days=days)})
-        wanted = max(1, int(min(lived, days)) // period)
+        wanted = max(1, int(min(lived, days) // max(period, apart)))
         status = "pass" if have >= wanted else "warn" if name == "daily" and have == wanted - 1 else "fail"
         code = "covered" if have >= wanted else "gaps"
         yield _say(status, code, source, wanted, have, kind=name, have=have, wanted=wanted, days=days)
@@ -145,15 +154,41 @@ def _gigabytes(size: int) -> float:
     return round(size / 1e9, 2)
 
 
-def judge_pgbackrest(settings: t.Mapping[str, str], wanted: t.Mapping[str, str], options: Options) -> list[Assertion]:
-    """Hold pgBackRest's own settings against those that keep at least the policy."""
-    found = []
+def judge_pgbackrest(seen: Seen, options: Options) -> list[Assertion]:
+    """Hold pgBackRest's own settings against the policy, and then what is really there: settings know nothing of who else may delete."""
+    found = [*_settings(seen["settings"], retention.pgbackrest_settings(declared(options))), *_backups(seen["kept"], options)]
+    return sorted(found, key=lambda assertion: assertion.status != "fail")
+
+
+def _backups(kept: Seen, options: Options) -> t.Iterator[Assertion]:
+    policy, zone, source = declared(options), zoneinfo.ZoneInfo(options["zone"]), "pgbackrest repo-ls"
+    there, now = kept["backups"], kept["now"]
+    young = now - (policy.span_days - 1) * DAY_S
+    if kept["known"] is None:
+        yield _say("warn", "backups_unnoted", "labels.json", "a list", None)
+    else:
+        lost = sorted(label for label, full_at in kept["known"].items() if label not in there and full_at > young)
+        status, code = ("fail", "backups_lost") if lost else ("pass", "copies_there")
+        yield _say(status, code, source, [], lost[:5], count=len(lost) or len(there), names=", ".join(lost[:5]))
+    later = sorted(label for label, at in there.items() if at > now + SKEW_S)
+    if later:
+        yield _say("fail", "copies_future", source, [], later[:5], count=len(later), names=", ".join(later[:5]))
+    moments = [datetime.datetime.fromtimestamp(at, zone) for label, at in there.items() if label not in later]
+    if not moments:
+        yield _say("fail", "no_copy", source, "at least one good copy", 0)
+        return
+    lived = (now - kept["first"]) / DAY_S
+    yield from _windows(moments, lived, policy, source, kept["interval_s"] / DAY_S)
+    if lived < policy.span_days:
+        yield _young(lived, policy)
+
+
+def _settings(settings: t.Mapping[str, str], wanted: t.Mapping[str, str]) -> t.Iterator[Assertion]:
     for name, value in wanted.items():
         have = settings.get(name, "")
         good = have == value if name.endswith("-type") else have.isdigit() and int(have) >= int(value)
         code = "setting_keeps" if good else "setting_short"
-        found.append(_say("pass" if good else "fail", code, "pgbackrest.conf", value, have, name=name, have=have or "-", wanted=value))
-    return sorted(found, key=lambda assertion: assertion.status != "fail")
+        yield _say("pass" if good else "fail", code, "pgbackrest.conf", value, have, name=name, have=have or "-", wanted=value)
 
 
 def judge_reported(seen: Seen, options: Options) -> list[Assertion]:

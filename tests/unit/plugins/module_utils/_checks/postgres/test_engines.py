@@ -55,6 +55,7 @@ def seen(**more: t.Any) -> Seen:
     }  # fmt: skip
 
 
+MIXED = {"code": 4, "message": "different across repos"}
 GARBLED: Seen = {"key": 1, "status": {"message": "key/value found outside of section at line 1"}}
 
 
@@ -96,7 +97,7 @@ def test_what_is_right_passes_and_says_what_was_seen() -> None:
         ({"stanza": stanza(backup=[], status={"code": 1, "message": "missing stanza path"})}, {("fail", "stanza_missing")}),
         ({"stanza": stanza(backup=[], status={"code": 2, "message": "no valid backups"})}, {("fail", "repository_empty")}),
         ({"stanza": stanza(backup=[], status={"code": 0, "message": "ok"})}, {("fail", "repository_empty")}),
-        ({"stanza": stanza(status={"code": 4, "message": "different across repos"})}, {("fail", "pgbackrest_refused")}),
+        ({"stanza": stanza(status=MIXED)}, {("fail", "pgbackrest_refused")}),
         ({"stanza": stanza(repo=[GARBLED], status={"code": 99, "message": "other"})}, {("fail", "passphrase_other")}),
         ({"stanza": stanza(repo=[{"key": 1, "cipher": "none"}])}, {("fail", "not_encrypted")}),
         ({"stanza": stanza(backup=[backup(error=True)])}, {("fail", "page_errors")}),
@@ -115,7 +116,7 @@ def test_what_is_right_passes_and_says_what_was_seen() -> None:
         ({"repositories": [{"key": "1", "type": "posix", "host": "ops1"}]}, set()),
         ({"repositories": [{"key": "1", "type": "posix"}, {"key": "2", "type": "s3"}]}, {("fail", "repositories_several")}),
         ({"repositories": [{"key": "10", "type": "s3"}]}, {("fail", "repositories_several")}),
-        ({"repositories": [{"key": "1", "type": "s3"}, {"key": "2"}], "stanza": stanza(status={"code": 4, "message": "mixed"})}, {("fail", "pgbackrest_refused"), ("fail", "repositories_several")}),
+        ({"repositories": [{"key": "2"}], "stanza": stanza(status=MIXED)}, {("fail", "pgbackrest_refused"), ("fail", "repositories_several")}),
         ({"stanza": stanza(repo=[*stanza()["repo"], {"key": 2, "cipher": "aes-256-cbc"}])}, {("fail", "repositories_several")}),
     ],
 )  # fmt: skip

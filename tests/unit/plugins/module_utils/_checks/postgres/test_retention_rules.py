@@ -145,7 +145,45 @@ def test_what_the_last_run_left_over_is_told_and_what_came_since_is_not() -> Non
     ],
 )
 def test_pgbackrest_must_keep_at_least_the_policy(settings: dict[str, str], status: str) -> None:
-    assert told({"pgbackrest": settings})[0] == status
+    assert told({"pgbackrest": {"settings": settings, "kept": physical(0, 1)}})[0] == status
+
+
+DAY_S = 86400.0
+KEEPS = {"repo1-retention-full-type": "time", "repo1-retention-full": "90"}
+
+
+def physical(*ago: float, first: float | None = None, known: tuple[float, ...] = (), apart: float = 1, **more: t.Any) -> dict[str, t.Any]:
+    """What the job says of backups that ended *ago* days ago, each a full one; *known*: those that it saw once."""
+    now = NOW.timestamp()
+    there = {f"{one:g}F": now - one * DAY_S for one in ago}
+    seen_once = {f"{one:g}F": now - one * DAY_S for one in (*ago, *known)}
+    since = min(seen_once.values(), default=now) if first is None else now - first * DAY_S
+    return {"now": now, "backups": there, "known": seen_once, "first": since, "interval_s": apart * DAY_S, **more}
+
+
+@pytest.mark.parametrize(
+    ("kept", "status", "bad"),
+    [
+        (physical(*range(91)), "pass", set()),
+        (physical(0), "pass", set()),
+        (physical(), "fail", {"no_copy"}),
+        (physical(0, -0.1), "fail", {"copies_future"}),
+        (physical(0, known=(3,)), "fail", {"backups_lost", "gaps"}),
+        (physical(*range(89), known=(88.9,)), "fail", {"backups_lost"}),
+        (physical(*range(91), known=(89, 89.1, 200)), "pass", set()),
+        ({**physical(0, 1), "known": None}, "warn", {"backups_unnoted"}),
+        (physical(*range(31), first=365), "fail", {"gaps"}),  # a bucket's rule of 30 days
+        (physical(0, 1, 2, 3, 4, 6, first=7), "warn", {"gaps"}),
+        (physical(0, 1, 2, 6, first=7), "fail", {"gaps"}),
+        (physical(*range(0, 91, 7), apart=7), "pass", set()),  # full ones once a week, by declaration
+        (physical(*range(0, 91, 7), apart=6), "pass", set()),
+        (physical(*range(0, 91, 7), apart=3), "warn", {"gaps"}),
+    ],
+)
+def test_what_pgbackrest_really_keeps(kept: dict[str, t.Any], status: str, bad: set[str]) -> None:
+    what = {"pgbackrest": {"settings": KEEPS, "kept": kept}}
+    assert told(what) == (status, bad)
+    assert ("policy_young" in codes(what)) == (bool(kept["backups"]) and kept["now"] - kept["first"] < 90 * DAY_S and bad != {"no_copy"})
 
 
 def reported(*ago: float) -> dict[str, t.Any]:
