@@ -324,3 +324,25 @@ def test_the_job_and_the_drill_ask_no_engine_what_it_is(shop: Archived) -> None:
     assert engines.of(shop.config).copy is physical.Physical
     assert engines.of({"config": shop.config}).fetch is pitr.fetch
     assert engines.of({}).copy is cage.Copy
+
+
+def test_wal_that_the_server_takes_for_archived_and_nobody_has(shop: Archived) -> None:
+    """What ``archive-push-queue-max`` makes of a queue that is too long, and no gap: nothing comes after it. Last of all, as it leaves a gap."""
+    ours = shop.server.value("select setting from pg_settings where name = 'archive_command'")
+    assert sight.look(shop.config)["dropped"] == ""
+    shop.write("conf.d/queue.conf", "[global]\narchive-async=y\narchive-push-queue-max=1\n")
+    try:
+        before = shop.server.value("select last_archived_wal from pg_stat_archiver")
+        shop.server.sql("select pg_logical_emit_message(true, 'x', 'dropped')", "select pg_switch_wal()")
+        wait_until(lambda: shop.server.value("select last_archived_wal from pg_stat_archiver") != before)
+        seen = sight.look(shop.config)
+        assert (seen["gaps"], seen["dropped"]) == ([], seen["live"]["archiver"]["last_archived_wal"])
+        assert seen["live"]["settings"]["archive_command"] == ours
+        assert "archive_library" not in seen["live"]["settings"] or seen["live"]["settings"]["archive_library"] == ""
+    finally:
+        (shop.home / "conf.d" / "queue.conf").unlink()
+    # What was dropped is a gap for good, as soon as something comes after it; a full backup begins behind it.
+    lost = seen["dropped"]
+    shop.server.sql("select pg_logical_emit_message(true, 'x', 'kept')", "select pg_switch_wal()")
+    wait_until(lambda: sight.look(shop.config)["dropped"] == "")
+    assert sight.look(shop.config)["gaps"] == [lost]

@@ -140,10 +140,15 @@ def archived(config: Config, archive_id: str) -> dict[str, str]:
     out = call(config, "repo-ls", "--recurse", "--output=json", f"--repo={REPOSITORY}", "--log-level-file=off", f"--io-timeout={LOOK_S}", last=(place,))
     found = {}
     for path in json.loads(out):
-        segment = re.fullmatch(r"(?:[0-9A-F]{16}/)?([0-9A-F]{24})-([0-9a-f]{40})(?:\.\w+)?|(?:[0-9A-F]{16}/)?([0-9A-F]{8}\.history)", path)
-        if segment:
-            found[segment[1] or segment[3]] = segment[2] or ""
+        one = re.fullmatch(r"(?:[0-9A-F]{16}/)?([0-9A-F]{24}(?:\.partial)?)-([0-9a-f]{40})(?:\.\w+)?|(?:[0-9A-F]{16}/)?([0-9A-F]{8}\.history)", path)
+        if one:
+            found[one[1] or one[3]] = one[2] or ""
     return found
+
+
+def segment(name: str) -> str:
+    """Return what of the archive proves that *name* is there: for the label of a backup (``….00000028.backup``) the segment that it stands in."""
+    return name[:24] if name.endswith(".backup") else name
 
 
 def folders(config: Config) -> set[str]:

@@ -208,6 +208,9 @@ def begin(config: Config) -> list[str]:
         raise Failed(name, f"pgbackrest info: {words}")
     with dump.connect(config, "postgres") as session:
         session.autocommit = True
+        library = manifest.rows(session, "select setting from pg_settings where name = 'archive_library' and setting <> ''")
+        if library:
+            raise Failed("archive", f"archive_library is set to {library[0]['setting']}, and then archive_command does nothing")
         for name, value in wanted(config).items():
             have = str(manifest.rows(session, "select setting from pg_settings where name = %s", (name,))[0]["setting"])
             if have == value:
@@ -315,8 +318,8 @@ def _brought(config: Config, made: t.Mapping[str, Json], target: pathlib.Path) -
     if config.get("user"):
         shutil.chown(wal, config["user"])
     for name, digest in sorted(there.items()):
-        if len(name) == 24 and (name[:8] < start[:8] or name[8:] < start[8:]):
-            continue
+        if name.endswith(".partial") or (len(name) == 24 and (name[:8] < start[:8] or name[8:] < start[8:])):
+            continue  # a part of a segment is what a timeline that ended has: the next one has all of it
         told += _segment(config, name, digest, target)
     return told
 

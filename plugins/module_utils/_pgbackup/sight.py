@@ -22,18 +22,20 @@ select last_archived_wal, extract(epoch from last_archived_time)::float as last_
 """
 #: Segments that wait for the archiver, and since when the first of them does.
 READY = "select count(*) as waiting, extract(epoch from min(modification))::float as since from pg_ls_archive_statusdir() where name like '%.ready'"
-SETTINGS = ("archive_mode", "archive_command", "archive_timeout", "wal_level", "archive_library")
+SETTINGS = ("archive_mode", "archive_command", "archive_timeout", "archive_library")
 
 
-def _repository(config: Config) -> dict[str, Json]:
-    """Return what pgBackRest says, in parts of which each may be refused by itself."""
+def _repository(config: Config, last_archived: str | None) -> dict[str, Json]:
+    """Return what pgBackRest says, in parts of which each may be refused by itself. *last_archived* is what the server takes for archived."""
     try:
         stanza, unknown = pgbackrest.info(config)
         seen: dict[str, Json] = {"stanza": stanza, "unknown_options": {name: pgbackrest.since(name) for name in unknown}}
     except Failed as problem:
         return {"refused": getattr(problem, "name", "other"), "why": str(problem)}
     try:
-        seen["gaps"] = _gaps(config, stanza)
+        segments = _archived(config, stanza)
+        seen["gaps"] = _gaps(config, stanza, segments)
+        seen["dropped"] = last_archived if last_archived and pgbackrest.segment(last_archived) not in segments else ""
     except Failed as problem:
         seen["gaps_refused"] = str(problem)
     return seen
@@ -44,17 +46,20 @@ def _oldest(stanza: t.Mapping[str, Json]) -> str:
     return min((str(one["archive"]["start"]) for one in stanza["backup"]), default="")
 
 
-def _gaps(config: Config, stanza: t.Mapping[str, Json]) -> list[str]:
+def _archived(config: Config, stanza: t.Mapping[str, Json]) -> t.Collection[str]:
+    return pgbackrest.archived(config, pitr.archive_id(stanza)) if stanza["backup"] else ()
+
+
+def _gaps(config: Config, stanza: t.Mapping[str, Json], segments: t.Collection[str]) -> list[str]:
     oldest = _oldest(stanza)
     if not oldest:
         return []
-    segments = pgbackrest.archived(config, pitr.archive_id(stanza))
     missing = pgbackrest.gaps(segments, oldest, int(config.get("wal_segment_bytes") or 1 << 24))[:20]
     if missing:
         # Between the two questions pgBackRest may have expired that backup, and then its segments, which nothing needs any more.
         later, _unknown = pgbackrest.info(config)
         if _oldest(later) != oldest:
-            return _gaps(config, later)
+            return _gaps(config, later, _archived(config, later))
     return missing
 
 
@@ -62,6 +67,8 @@ def look(config: Config) -> dict[str, Json]:
     """Return plain JSON. A part that cannot be seen says so in its own ``refused`` and leaves the others alone."""
     directory = pathlib.Path(config["directory"])
     names = files.listed(directory)
+    # The archiver before the repository: what it has done by then must be there.
+    live = _live(config)
     try:
         version = pgbackrest.version(config)
     except Failed as problem:
@@ -75,8 +82,8 @@ def look(config: Config) -> dict[str, Json]:
         "history": files.history(directory)[-60:],
         "running_s": running(directory),
         "mode": oct(directory.stat().st_mode & 0o777) if directory.is_dir() else None,
-        "live": _live(config),
-        **_repository(config),
+        "live": live,
+        **_repository(config, live.get("archiver", {}).get("last_archived_wal")),
     }
 
 

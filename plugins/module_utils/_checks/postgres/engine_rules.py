@@ -95,6 +95,8 @@ def _archiving(seen: Seen, options: Options) -> list[Assertion]:
         return [_say("fail", code, "on", "off", source)]
     if have["archive_command"] != wanted["archive_command"]:
         return [_say("fail", "archive_other", wanted["archive_command"], have["archive_command"], source, found=have["archive_command"] or "-")]
+    if have.get("archive_library"):
+        return [_say("fail", "archive_library", "", have["archive_library"], source, found=have["archive_library"])]
     told, timeout = [], int(have["archive_timeout"])
     if not 0 < timeout <= rpo * 60:
         told.append(_say("fail", "archive_timeout_long", f"1 to {rpo * 60:g} s", timeout, source, seconds=timeout, rpo=rpo))
@@ -172,9 +174,12 @@ def _manifest(seen: Seen) -> list[Assertion]:
 def _wal(seen: Seen) -> list[Assertion]:
     if "gaps_refused" in seen:
         return [_say("error", "gaps_unseen", "a list", seen["gaps_refused"], "pgbackrest repo-ls", why=seen["gaps_refused"])]
+    told, source = [], "pgbackrest repo-ls"
     if seen["gaps"]:
-        return [_say("fail", "wal_missing", [], seen["gaps"], "pgbackrest repo-ls", count=len(seen["gaps"]), names=", ".join(seen["gaps"][:3]))]
-    return [_say("pass", "wal_whole", [], [], "pgbackrest repo-ls")]
+        told.append(_say("fail", "wal_missing", [], seen["gaps"], source, count=len(seen["gaps"]), names=", ".join(seen["gaps"][:3])))
+    if seen["dropped"]:
+        told.append(_say("fail", "wal_dropped", "in the repository", seen["dropped"], source, segment=seen["dropped"]))
+    return told or [_say("pass", "wal_whole", [], [], source)]
 
 
 def _cluster(seen: Seen) -> list[Assertion]:

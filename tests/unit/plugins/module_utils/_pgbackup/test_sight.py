@@ -38,4 +38,22 @@ def test_what_was_expired_meanwhile_is_no_gap(
 ) -> None:
     monkeypatch.setattr(pgbackrest, "info", lambda _config: (after, []))
     monkeypatch.setattr(pgbackrest, "archived", lambda _config, _archive: dict.fromkeys(map(segment, archived), ""))
-    assert sight._gaps({}, before) == [segment(number) for number in missing]
+    assert sight._gaps({}, before, sight._archived({}, before)) == [segment(number) for number in missing]
+
+
+@pytest.mark.parametrize(
+    ("last", "dropped"),
+    [
+        (None, False),
+        (segment(5), False),
+        (segment(6), True),
+        (f"{segment(5)}.00000028.backup", False),
+        (f"{segment(6)}.00000028.backup", True),
+        (f"{segment(6)}.partial", True),
+        ("00000002.history", True),
+    ],
+)
+def test_what_the_server_takes_for_archived_must_be_there(monkeypatch: pytest.MonkeyPatch, last: str | None, dropped: bool) -> None:
+    monkeypatch.setattr(pgbackrest, "info", lambda _config: (stanza(3), []))
+    monkeypatch.setattr(pgbackrest, "archived", lambda _config, _archive: dict.fromkeys(map(segment, (3, 4, 5)), ""))
+    assert sight._repository({}, last)["dropped"] == (last if dropped else "")

@@ -50,7 +50,8 @@ def seen(**more: t.Any) -> Seen:
     return {
         "engine": "pgbackrest", "installed": True, "now": NOW, "version": "2.45", "outdated": [], "secrets_current": True, "access_missing": [],
         "mode": "0o700",
-        "period_s": HOUR, "history": [], "running_s": None, "unknown_options": {}, "live": live(), "stanza": stanza(), "gaps": [], "manifest": made,
+        "period_s": HOUR, "history": [], "running_s": None, "unknown_options": {}, "live": live(), "stanza": stanza(), "gaps": [], "dropped": "",
+        "manifest": made,
         "repositories": [{"key": "1", "type": "s3", "s3-endpoint": "s3.example", "s3-bucket": "b", "path": "/p"}], **more,
     }  # fmt: skip
 
@@ -107,6 +108,11 @@ def test_what_is_right_passes_and_says_what_was_seen() -> None:
         ({"stanza": stanza(backup=[backup(HOUR * 2 + 1), backup(60)])}, set()),
         ({"stanza": stanza(backup=[backup(-121)])}, {("fail", "future")}),
         ({"gaps": ["0A", "0B"]}, {("fail", "wal_missing")}),
+        ({"dropped": "0C"}, {("fail", "wal_dropped")}),
+        ({"gaps": ["0A"], "dropped": "0C"}, {("fail", "wal_missing"), ("fail", "wal_dropped")}),
+        ({"live": live(settings={"archive_library": ""})}, set()),
+        ({"live": live(settings={"archive_library": "basic_archive"})}, {("fail", "archive_library")}),
+        ({"live": live(settings={"archive_library": "basic_archive", "archive_command": ""})}, {("fail", "archive_other")}),
         ({"gaps_refused": "x"}, {("error", "gaps_unseen")}),
         ({"manifest": None}, {("fail", "manifest_missing")}),
         ({"manifest": {"id": "x", "broken": "seal"}}, {("fail", "manifest_broken")}),
