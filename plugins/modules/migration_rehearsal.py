@@ -11,8 +11,9 @@ module: migration_rehearsal
 short_description: Try the migrations on a restored copy, and see whom they block and whether the way back leads back
 version_added: 0.1.0
 description:
-  - Restores the newest local backup into a cluster of its own, without a network, run by a user without rights, and takes what is pending there up,
-    back and up again. With nothing pending, the newest migration goes back and up again.
+  - Restores the newest backup (with C(dump) the local one, with C(pgbackrest) that of the repository, to the last commit) into a cluster of its own, without
+    a network, run by a user without rights, and takes what is pending there up, back and up again. With nothing pending, the newest migration goes back and
+    up again.
   - Meanwhile one session watches locks and statements, and two want every table again and again, as readers and as writers do. What they wait is what
     guests would have waited.
   - Tells the time of each statement, locks that keep somebody out, tables that were rewritten, WAL, the disk's peak, and what the way back left
@@ -20,7 +21,7 @@ description:
   - Never connects to the live cluster. The copy goes again, also one that a killed run left.
   - Impact C(active); runs in staging, and prod takes staging's evidence.
 requirements:
-  - the backup job that the role C(resto.golive.postgres) installs, with a local copy
+  - the backup job that the role C(resto.golive.postgres) installs, with a backup
   - systemd, and the server's programs of the backup's major version
 extends_documentation_fragment:
   - resto.golive.check
@@ -28,6 +29,13 @@ extends_documentation_fragment:
 author:
   - Resto Golive (@resto-golive)
 options:
+  engine:
+    description:
+      - What makes the backups. Variable C(postgres_backups_engine).
+      - Backups of V(external) and V(managed) cannot be rehearsed on.
+    type: str
+    choices: [dump, pgbackrest, external, managed]
+    default: dump
   scratch:
     description: Directory for the copy, with room for two and a half times the database. Variable C(postgres_migrations_scratch).
     type: str

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import pwd
+import shutil
 import sys
 import time
 import typing as t
@@ -16,11 +17,14 @@ import typing as t
 import pytest
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import _caged, backup_host, restore_drill
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import _caged, backup_host, migration_rehearsal, restore_drill
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.migration_rehearsal import MigrationRehearsal
+from ansible_collections.resto.golive.plugins.module_utils._options import validated
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, files, pgbackrest, physical, pitr
 from ansible_collections.resto.golive.plugins.plugin_utils import texts
 
 from .pgbackrest_server import INVARIANTS, Archived, archived
-from .postgres_server import USER
+from .postgres_server import USER, wait_until
 from .test_postgres_drill import Uncaged
 
 Options = dict[str, t.Any]
@@ -44,7 +48,7 @@ def here(shop: Archived, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
     me = USER or pwd.getpwuid(os.geteuid()).pw_name
     written = tmp_path / "backup.json"
     written.write_text(json.dumps(shop.config))
-    for where in (restore_drill, backup_host):
+    for where in (restore_drill, backup_host, migration_rehearsal):
         monkeypatch.setattr(where, "CONFIG", written)
     monkeypatch.setattr(backup_host, "USERS", {"pgbackrest": me})
     monkeypatch.setattr(_caged, "USER", me)
@@ -83,6 +87,90 @@ def test_a_segment_that_is_gone_fails_the_drill(shop: Archived) -> None:
         earlier.write_bytes(kept)
         os.chown(earlier, path.stat().st_uid, path.stat().st_gid)
     assert [(one.status, one.code) for one in told] == [("fail", "restore_drill.wal_missing")]
+
+
+CARRIED = [
+    {"id": "1", "after": [], "up": "create table t (id int)", "down": "drop table t"},
+    {"id": "2", "after": ["1"], "up": "alter table orders add tip int", "down": "alter table orders drop tip"},
+]
+
+
+def rehearsed(shop: Archived, engine: str) -> tuple[dict[str, t.Any], list[Assertion]]:
+    given = {"files": {"tool": "alembic", "migrations": CARRIED}, "engine": engine, "scratch": str(shop.home / "scratch")}
+    check, options = MigrationRehearsal(), validated(MigrationRehearsal, given)
+    seen = check.observe(Uncaged(options, {}, "", 300))
+    assert [path.name for path in (shop.home / "scratch").iterdir() if _caged.NAME.match(path.name)] == []
+    return seen, check.judge(seen, options)
+
+
+def test_migrations_are_rehearsed_on_a_physical_backup_as_of_the_last_commit(shop: Archived) -> None:
+    shop.server.sql("create table alembic_version (version_num varchar(32))", "insert into alembic_version values ('1')", database="shop")
+    shop.server.sql("select pg_switch_wal()")
+    wait_until(lambda: shop.server.value("select count(*) from pg_ls_archive_statusdir() where name like '%.ready'") == 0)
+    before = shop.server.value("select archived_count + failed_count from pg_stat_archiver")
+    seen, told = rehearsed(shop, "pgbackrest")
+    assert [(step["id"], step["pending"]) for step in seen["steps"]] == [("2", True)], "it was recovered to the backup, and not to the last commit"
+    assert {one.status for one in told} == {"pass"}, told
+    assert shop.server.value("select count(*) from information_schema.columns where column_name = 'tip'", "shop") == 0
+    assert shop.server.value("select archived_count + failed_count from pg_stat_archiver") == before, "the copy archived"
+
+
+@pytest.mark.parametrize("engine", ["external", "managed"])
+def test_migrations_are_not_rehearsed_on_somebody_elses_backups_and_that_is_said(shop: Archived, engine: str) -> None:
+    with pytest.raises(CannotKnow) as caught:
+        rehearsed(shop, engine)
+    assert caught.value.code == "migration_rehearsal.not_ours"
+    assert engine in texts.render(caught.value.code, caught.value.params)["en"]
+
+
+def test_a_rehearsal_on_wal_that_is_gone_says_what_is_missing(shop: Archived) -> None:
+    start = next(one for one in pgbackrest.info(shop.config)[0]["backup"])["archive"]["start"]
+    path = next((shop.home / "repo" / "archive").rglob(f"{start}-*"))
+    path.rename(shop.home / "elsewhere")
+    try:
+        with pytest.raises(CannotKnow) as caught:
+            rehearsed(shop, "pgbackrest")
+    finally:
+        (shop.home / "elsewhere").rename(path)
+    assert (caught.value.code, caught.value.params["why"]) == ("migration_rehearsal.not_tried", f"wal_missing {start}")
+
+
+BROKEN = {"cut short": '{"id": "x", ', "no manifest at all": "[1, 2]", "changed": '{"id": "x", "seal": "y"}', "gone": None}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_manifest_that_is_broken_has_its_name_and_no_older_one_is_taken_for_it(shop: Archived, how: str) -> None:
+    older = shop.home / "backups" / files.listed(shop.home / "backups")[0]
+    newest = older.with_name(f"2099{older.name[4:]}")
+    shutil.copytree(older, newest)
+    text = BROKEN[how]
+    (newest / files.MANIFEST).unlink() if text is None else (newest / files.MANIFEST).write_text(text)
+    try:
+        _seen, told = drill(shop, engine="pgbackrest")
+        assert [(one.status, one.code, one.params["id"]) for one in told] == [("fail", "restore_drill.manifest_broken", newest.name)]
+        with pytest.raises(CannotKnow) as caught:
+            rehearsed(shop, "pgbackrest")
+        assert (caught.value.code, caught.value.params["why"]) == ("migration_rehearsal.not_tried", "manifest_broken manifest.json")
+        assert pitr.fetch({"config": shop.config, "snapshot": newest.name, "target": str(shop.home / "t")})["told"][0]["code"] == "manifest_broken"
+        with pytest.raises(cage.Wrong, match="manifest_"):
+            physical.Physical({"home": str(shop.home), "backup": str(newest)})._check_files()
+    finally:
+        shutil.rmtree(newest)
+
+
+def test_the_newest_backup_that_is_no_longer_listed_is_missed(shop: Archived) -> None:
+    older = shop.home / "backups" / files.listed(shop.home / "backups")[0]
+    newest = older.with_name(f"2099{older.name[4:]}")
+    shutil.copytree(older, newest)
+    body = {key: value for key, value in files.read_manifest(newest).items() if key != "seal"} | {"label": "20990101-000000F"}
+    (newest / files.MANIFEST).write_text(json.dumps({**body, "seal": files.seal(body)}))
+    try:
+        for tried in (lambda: drill(shop, engine="pgbackrest"), lambda: rehearsed(shop, "pgbackrest")):
+            with pytest.raises(CannotKnow) as caught:
+                tried()
+            assert (caught.value.code, caught.value.params["id"]) == ("restore_drill.stored_unlisted", "20990101-000000F")
+    finally:
+        shutil.rmtree(newest)
 
 
 def theirs(shop: Archived, tmp_path: pathlib.Path, age_s: float = 60) -> Options:

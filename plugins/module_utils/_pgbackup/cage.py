@@ -123,7 +123,7 @@ class Copy:
             with self._phase("restore"):
                 self._restore()
             with self._phase("analyze"):
-                self._step("analyze", "vacuumdb", "--analyze-only", f"--jobs={self.plan['jobs']}", *self._at(), "--dbname", self._database)
+                self._analyze()
             with self._phase("verify"):
                 verified = self._verify()
         finally:
@@ -161,12 +161,7 @@ class Copy:
 
     def _check_files(self) -> None:
         """Every file as it was written, and an archive that can be read from end to end (which alone proves nothing)."""
-        try:
-            self.made = files.read_manifest(self.backup)
-        except FileNotFoundError:
-            raise Wrong([{"code": "manifest_missing", "name": files.MANIFEST, "wanted": "", "found": None}]) from None
-        except (OSError, ValueError, KeyError, AttributeError) as problem:
-            raise Wrong([{"code": "manifest_broken", "name": files.MANIFEST, "wanted": "", "found": str(problem)[:200]}]) from None
+        self._read_manifest()
         damage = files.damage(self.backup, self.made)
         if damage:
             raise Wrong(damage)
@@ -176,6 +171,14 @@ class Copy:
             if "is not on this host" in str(problem):
                 raise
             raise Wrong([{"code": "archive_unreadable", "name": "dump", "wanted": "", "found": str(problem)}]) from None
+
+    def _read_manifest(self) -> None:
+        try:
+            self.made = files.read_manifest(self.backup)
+        except FileNotFoundError:
+            raise Wrong([{"code": "manifest_missing", "name": files.MANIFEST, "wanted": "", "found": None}]) from None
+        except files.BROKEN as problem:
+            raise Wrong([{"code": "manifest_broken", "name": files.MANIFEST, "wanted": "", "found": str(problem)[:200]}]) from None
 
     def _begin(self) -> None:
         was = self.made["database"]
@@ -257,6 +260,9 @@ class Copy:
         self._content(
             "restore", "pg_restore", "--exit-on-error", "--create", "--no-tablespaces", jobs, *self._at(), "--dbname=postgres", str(self.backup / "dump")
         )
+
+    def _analyze(self) -> None:
+        self._step("analyze", "vacuumdb", "--analyze-only", f"--jobs={self.plan['jobs']}", *self._at(), "--dbname", self._database)
 
     def _content(self, phase: str, program: str, *arguments: str) -> None:
         """A step that fails because of what is in the backup, unless the disk or the memory ran out."""

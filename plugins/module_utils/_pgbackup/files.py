@@ -30,6 +30,10 @@ LOCK = "lock"
 ID = re.compile(r"^\d{8}T\d{6}Z-[0-9a-f]{8}$")
 
 
+#: What :func:`read_manifest` raises where there is none, or none that can be read: it may be cut short, or be no manifest at all.
+BROKEN = (OSError, ValueError, KeyError, AttributeError)
+
+
 def sha256(path: pathlib.Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -42,7 +46,7 @@ def described(folder: pathlib.Path) -> dict[str, dict[str, Json]]:
 
 
 def read_manifest(folder: pathlib.Path) -> dict[str, Json]:
-    """Return the manifest of the backup in *folder*. Raises :class:`OSError` and :class:`ValueError`."""
+    """Return the manifest of the backup in *folder*. Raises one of :data:`BROKEN`."""
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     body = {key: value for key, value in manifest.items() if key != "seal"}
     if manifest.get("seal") != seal(body):

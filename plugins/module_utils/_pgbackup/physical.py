@@ -17,7 +17,7 @@ import typing as t
 
 import psycopg
 
-from . import cage, files, manifest, programs
+from . import cage, manifest, programs
 from .cage import Wrong
 from .programs import Failed
 
@@ -69,7 +69,7 @@ class Physical(cage.Copy):
                 self._to(None)
                 last = self._end()
             with self._phase("analyze"):
-                self._step("analyze", "vacuumdb", "--analyze-only", f"--jobs={self.plan['jobs']}", *self._at(), "--dbname", self._database)
+                self._analyze()
             with self._phase("structure"):
                 broken = self._structure() or self._pages()
                 if broken:
@@ -79,7 +79,7 @@ class Physical(cage.Copy):
         return {"phases": self.phases, "steps": self.steps, **self._proven(now), **last}
 
     def _check_files(self) -> None:
-        self.made = files.read_manifest(self.backup)
+        self._read_manifest()
         identifier = self._control()["Database system identifier"].strip()
         if identifier != self.made["system_identifier"]:
             raise Wrong([{"code": "other_cluster", "name": self.made["id"], "wanted": self.made["system_identifier"], "found": identifier}])

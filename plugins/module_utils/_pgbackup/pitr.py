@@ -189,7 +189,7 @@ def _forget(directory: pathlib.Path, labels: t.Collection[str]) -> None:
 def _label(folder: pathlib.Path) -> str:
     try:
         return str(files.read_manifest(folder)["label"])
-    except (OSError, ValueError, KeyError):
+    except files.BROKEN:
         return ""
 
 
@@ -239,14 +239,25 @@ def stored(config: Config) -> dict[str, Json]:
     by_label = {str(one["label"]): one for one in stanza["backup"]}
     directory = pathlib.Path(config["directory"])
     told: dict[str, Json] = {"running_s": 0.0 if stanza["status"].get("lock", {}).get("backup", {}).get("held") else None, "copies": len(by_label)}
-    for name in files.listed(directory):
-        label = _label(directory / name)
-        if label in by_label:
-            made = files.read_manifest(directory / name)
-            sizes = {"restored_bytes": int(by_label[label]["info"]["size"]), "archive_bytes": _wal_bytes(config, stanza, by_label[label], made)}
-            return {**told, "newest": {"id": name, "snapshot": name, "label": label}, "manifest": {**made, **sizes}, "live_xmax": _xmax(config)}
-    newest = max(by_label, default=None)
-    return {**told, "newest": {"id": newest, "snapshot": newest} if newest else None, "manifest": None}
+    names = files.listed(directory)
+    if not names:
+        newest = max(by_label, default=None)
+        return {**told, "newest": {"id": newest, "snapshot": newest} if newest else None, "manifest": None}
+    # The newest alone: an older one would prove something about another backup than the one that a disaster would meet.
+    name = names[0]
+    try:
+        made = files.read_manifest(directory / name)
+    except files.BROKEN as problem:
+        return {**told, "newest": {"id": name, "snapshot": name}, "manifest": None, "broken": _broken(problem)}
+    if made["label"] not in by_label:
+        return {**told, "unlisted": made["label"]}
+    backup = by_label[made["label"]]
+    sizes = {"restored_bytes": int(backup["info"]["size"]), "archive_bytes": _wal_bytes(config, stanza, backup, made)}
+    return {**told, "newest": {"id": name, "snapshot": name, "label": made["label"]}, "manifest": {**made, **sizes}, "live_xmax": _xmax(config)}
+
+
+def _broken(problem: Exception) -> dict[str, Json]:
+    return {"code": "manifest_broken", "name": files.MANIFEST, "wanted": "", "found": f"{type(problem).__name__}: {problem}"[:200]}
 
 
 def _wal_bytes(config: Config, stanza: t.Mapping[str, Json], backup: t.Mapping[str, Json], made: t.Mapping[str, Json]) -> int:
@@ -273,7 +284,10 @@ def fetch(order: t.Mapping[str, Json]) -> dict[str, Json]:
     """
     started, config, target = time.monotonic(), order["config"], pathlib.Path(order["target"])
     folder = pathlib.Path(config["directory"]) / str(order["snapshot"])
-    made = files.read_manifest(folder)
+    try:
+        made = files.read_manifest(folder)
+    except files.BROKEN as problem:
+        return {"seconds": round(time.monotonic() - started, 2), "told": [_broken(problem)], "argv": []}
     shutil.copytree(folder, target, dirs_exist_ok=True)
     told = _restored(config, made, target) or _brought(config, made, target)
     words = _restore_words(made, target)

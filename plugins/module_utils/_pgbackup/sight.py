@@ -91,7 +91,7 @@ def _manifest(folder: pathlib.Path) -> dict[str, Json]:
     """Return the newest manifest in short: without one, nobody can tell whether what comes back is right."""
     try:
         made = files.read_manifest(folder)
-    except (OSError, ValueError, KeyError, AttributeError) as problem:
+    except files.BROKEN as problem:
         return {"id": folder.name, "broken": str(problem)[:200]}
     errors = {name: answer["error"] for name, answer in made["invariants"].items() if isinstance(answer, dict)}
     return {

@@ -10,7 +10,7 @@ import typing as t
 import psycopg
 from psycopg import sql
 
-from . import cage, manifest, migration_tools, rehearsal
+from . import cage, manifest, migration_tools, physical, rehearsal
 from .cage import Wrong
 from .programs import Failed
 from .rehearsal import Step
@@ -23,7 +23,7 @@ Json = t.Any
 WAL = {"wal_level": "replica", "full_page_writes": "on", "max_wal_size": "512MB"}
 
 
-class Trial(cage.Copy):
+class Migrated(cage.Copy):
     """``plan["migrations"]`` is ``{tool, carried: [{id, after, up, down}], command: {up, down, variable, timeout_s} or null}``.
 
     What is pending on the copy goes up, and, where it has a way back, back and up again. With nothing pending, the newest goes back and up again. A command of
@@ -33,7 +33,7 @@ class Trial(cage.Copy):
     def settings(self) -> dict[str, str]:
         return {**super().settings(), **WAL, "session_replication_role": "origin"}  # a migration's own writes have their triggers
 
-    def _verify(self) -> dict[str, Json]:
+    def _tried(self) -> dict[str, Json]:
         asked = self.plan["migrations"]
         carried = migration_tools.in_order(asked["carried"])
         with self._connect(self._database) as session:
@@ -87,11 +87,40 @@ class Trial(cage.Copy):
         return Step(command=tuple(asked[way]), environment=environment, cwd=str(self.home), timeout_s=float(asked["timeout_s"]))
 
 
+class Trial(Migrated):
+    """On a dump's copy."""
+
+    def _verify(self) -> dict[str, Json]:
+        return self._tried()
+
+
+class PhysicalTrial(Migrated, physical.Physical):
+    """On a physical backup's copy, recovered to the last commit: what comes next is a cluster of its own, which may be written to."""
+
+    def rehearse(self) -> dict[str, Json]:
+        try:
+            with self._phase("check"):
+                self._check_files()
+            with self._phase("restore"):
+                self._to(None)
+            with self._phase("analyze"):
+                self._analyze()
+            with self._phase("verify"):
+                tried = self._tried()
+        finally:
+            self._stop()
+        return {"phases": self.phases, "steps": self.steps, **tried}
+
+
+#: How the copy is made of what the job's engines keep.
+TRIALS: dict[str, t.Callable[[cage.Plan], Migrated]] = {"dump": Trial, "pgbackrest": PhysicalTrial}
+
+
 def run(plan: cage.Plan) -> dict[str, Json]:
     """Return ``{steps_tried, untried, phases}``, or ``{failed, why}`` where it could not be tried."""
     try:
         cage.shut(plan)
-        return Trial(plan).rehearse()
+        return TRIALS[str(plan.get("engine") or "dump")](plan).rehearse()
     except Wrong as wrong:
         return {"failed": "backup", "why": f"{wrong.told[0]['code']} {wrong.told[0]['name']}"}
     except Failed as problem:

@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, the resto.golive authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a drill's backup comes from: the job's own second place, or whatever a restore command of the user's brings. ``restore_drill`` alone comes in."""
+"""Where a drill's backup comes from: the job's own second place, or whatever a restore command of the user's brings.
+
+The restore drill and the migration rehearsal come in.
+"""
 
 from __future__ import annotations
 

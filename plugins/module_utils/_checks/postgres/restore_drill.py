@@ -96,13 +96,15 @@ def _drill(ctx: Context, source: Source, scratch: pathlib.Path) -> dict[str, Jso
 
 
 def _brought(ctx: Context, source: Source, scratch: pathlib.Path, known: t.Mapping[str, Json], started: float) -> dict[str, Json]:
+    if "broken" in known:
+        return _fail(known["newest"]["id"], [known["broken"]])
     newest, manifest = _preflight(known, scratch)
     with _caged.folder(ctx, scratch, "drill") as home:
         fetched = _fetch(source, newest, home)
         if fetched.get("name") == DAMAGED:
             return _damaged(newest["id"], fetched)
         if fetched["told"]:
-            return {"verdict": "fail", "id": newest["id"], "told": fetched["told"], "phases": {"fetch": fetched["seconds"]}, "steps": []}
+            return _fail(newest["id"], fetched["told"], fetch=fetched["seconds"])
         plan = {"jobs": ctx.options["jobs"], "settings": ctx.options["settings"], "memory_mb": MEMORY_MB, "live_identifier": manifest["system_identifier"]}
         limits = (f"MemoryMax={MEMORY_MB}M", f"RuntimeMaxSec={RUNTIME_S}")
         came = _caged.run(ctx, home, "cage", {**plan, **source.plan(known, started)}, *limits)
@@ -143,8 +145,11 @@ def _history(scratch: pathlib.Path, kind: t.Mapping[str, Json]) -> list[dict[str
 
 def _damaged(name: str, told: t.Mapping[str, Json]) -> dict[str, Json]:
     """What is stored cannot be read back: that is not a drill that failed, it is a backup that does not come back."""
-    wrong = {"code": "stored_damaged", "name": name, "wanted": "", "found": told["why"]}
-    return {"verdict": "fail", "id": name, "told": [wrong], "phases": {}, "steps": []}
+    return _fail(name, [{"code": "stored_damaged", "name": name, "wanted": "", "found": told["why"]}])
+
+
+def _fail(name: str, told: list[dict[str, Json]], **phases: float) -> dict[str, Json]:
+    return {"verdict": "fail", "id": name, "told": told, "phases": phases, "steps": []}
 
 
 def _refused(told: t.Mapping[str, Json], otherwise: str) -> CannotKnow:
