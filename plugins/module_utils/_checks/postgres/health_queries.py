@@ -32,7 +32,6 @@ SETTING_NAMES = (
     "synchronous_commit",
     "zero_damaged_pages",
     "ignore_checksum_failure",
-    "data_checksums",
     "data_directory",
     "ssl",
     "password_encryption",
