@@ -19,6 +19,7 @@ import time
 import typing as t
 
 import psycopg
+from psycopg import sql
 
 from . import dump, files, labels, manifest, pgbackrest, programs
 from .pgbackrest import Refused
@@ -29,6 +30,23 @@ Config = t.Mapping[str, Json]
 
 #: How often a moment without an open transaction is looked for, and how long between two looks, in seconds.
 QUIET_TRIES, QUIET_PAUSE_S = 250, 0.02
+
+#: Where the load never pauses, who writes is kept waiting for the milliseconds that it takes to begin the snapshot. The lock itself is waited for this long at
+#: most (others queue behind it, and a server looks for deadlocks after 1 s), this often, and with so many seconds between.
+HELD_TRIES, HELD_MS, HELD_PAUSE_S = 5, 200, 1.0
+
+#: Begins the snapshot, and says whether any transaction was open.
+SNAPSHOT = """
+select pg_export_snapshot() as id, transaction_timestamp() as at,
+  pg_snapshot_xmin(pg_current_snapshot()) = pg_snapshot_xmax(pg_current_snapshot()) as nobody
+"""
+PLACE = "select pg_current_wal_insert_lsn()::text as lsn"
+
+#: Who has written and not ended yet, the oldest first.
+OPEN = """
+select pid, coalesce(nullif(application_name, ''), backend_type) as who, round(extract(epoch from now() - xact_start))::int as seconds from pg_stat_activity
+where backend_xid is not null and pid <> pg_backend_pid() order by xact_start limit 1
+"""
 
 #: The last segment must be in the repository after this many seconds.
 ARCHIVED_WITHIN_S = 60
@@ -121,7 +139,7 @@ def _of_a_quiet_moment(config: Config, folder: pathlib.Path) -> dict[str, Json]:
         session.read_only = True
         # Sequences stand outside of snapshots: read before the moment, they can only have moved on by then.
         sequences = manifest.what_it_is(looking)["sequences"]
-        lsn, snapshot = _quiet(looking, session)
+        lsn, snapshot = _quiet(looking, session) or _held(looking, session)
         body = manifest.what_it_is(session)
         body |= {
             "sequences": sequences,
@@ -140,23 +158,39 @@ def _of_a_quiet_moment(config: Config, folder: pathlib.Path) -> dict[str, Json]:
     return body
 
 
-def _quiet(looking: dump.Session, session: dump.Session) -> tuple[str, dict[str, Json]]:
-    """Begin the snapshot of *session* at a quiet moment, and return that place in the WAL."""
-    place = "select pg_current_wal_insert_lsn()::text as lsn"
+def _quiet(looking: dump.Session, session: dump.Session) -> tuple[str, dict[str, Json]] | None:
+    """Begin the snapshot of *session* at a quiet moment, and return that place in the WAL; None where there is none."""
     for _turn in range(QUIET_TRIES):
-        before = manifest.row(looking, place)["lsn"]
-        snapshot = manifest.row(
-            session,
-            "select pg_export_snapshot() as id, transaction_timestamp() as at,"
-            " pg_snapshot_xmin(pg_current_snapshot()) = pg_snapshot_xmax(pg_current_snapshot()) as nobody",
-        )
-        if snapshot["nobody"] and manifest.row(looking, place)["lsn"] == before:
+        before = manifest.row(looking, PLACE)["lsn"]
+        snapshot = manifest.row(session, SNAPSHOT)
+        if snapshot["nobody"] and manifest.row(looking, PLACE)["lsn"] == before:
             return str(before), snapshot
         session.rollback()
         time.sleep(QUIET_PAUSE_S)
-    raise Failed(
-        "manifest", f"no moment without an open transaction in {QUIET_TRIES * QUIET_PAUSE_S:g} s: a transaction is left open, or the load never pauses"
-    )
+    return None
+
+
+def _held(looking: dump.Session, session: dump.Session) -> tuple[str, dict[str, Json]]:
+    """Begin the snapshot of *session* while nobody may write, and return that place in the WAL. Raises :class:`Failed`.
+
+    A transaction lets its locks go after everybody can see that it ended. So whoever has all tables in share mode sees all that was ever written to them, and
+    nothing is written until the locks go: whatever else the WAL gets meanwhile, before and after that place the rows are the same.
+    """
+    for _turn in range(HELD_TRIES):
+        tables = [sql.Identifier(one["schema"], one["name"]) for one in manifest.rows(looking, manifest.TABLES)]
+        try:
+            with looking.transaction():
+                looking.execute(sql.SQL("set local statement_timeout = {}").format(HELD_MS))
+                if tables:
+                    looking.execute(sql.SQL("lock table {} in share mode").format(sql.SQL(", ").join(tables)))
+                snapshot = manifest.row(session, SNAPSHOT)
+                return str(manifest.row(looking, PLACE)["lsn"]), snapshot
+        except (psycopg.errors.QueryCanceled, psycopg.errors.DeadlockDetected, psycopg.errors.UndefinedTable):
+            session.rollback()
+            time.sleep(HELD_PAUSE_S)
+    oldest = next(iter(manifest.rows(looking, OPEN)), None)
+    who = f"process {oldest['pid']} ({oldest['who']}) has had a transaction open for {oldest['seconds']} s" if oldest else "nobody for long"
+    raise Failed("quiet", f"there was no moment without an open transaction: {who}")
 
 
 def _settled(config: Config, made: t.Mapping[str, Json]) -> None:

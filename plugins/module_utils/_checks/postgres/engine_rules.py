@@ -25,6 +25,9 @@ REFUSED = {
     "connect": "postgres_backup.live_refused",
 }
 
+#: What a phase in which the job failed means, where that is known.
+PHASES = {"verify": "repository_damaged", "quiet": "never_quiet"}
+
 #: Repositories that are on another machine by their nature.
 ELSEWHERE = ("s3", "azure", "gcs", "sftp")
 LOCAL = ("", "localhost", "127.0.0.1", "::1")
@@ -115,7 +118,7 @@ def _attempt(seen: Seen) -> list[Assertion]:
     told, running, limit = [], seen["running_s"], seen["period_s"]
     last = seen["history"][-1] if seen["history"] else None
     if last is not None and not last["ok"]:
-        code = "repository_damaged" if last.get("phase") == "verify" else "last_failed"
+        code = PHASES.get(last.get("phase"), "last_failed")
         told.append(
             _say("fail", code, "ok", last.get("phase", "?"), "history.jsonl", at=last["started_at"], phase=last.get("phase", "?"), why=last.get("why", "?"))
         )

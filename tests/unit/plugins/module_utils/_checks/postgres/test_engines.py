@@ -91,6 +91,8 @@ def test_what_is_right_passes_and_says_what_was_seen() -> None:
         ({"live": live(system_identifier="2")}, {("fail", "other_cluster")}),
         ({"history": [{"ok": False, "started_at": "x", "phase": "verify", "why": "y"}]}, {("fail", "repository_damaged")}),
         ({"history": [{"ok": False, "started_at": "x", "phase": "manifest", "why": "y"}]}, {("fail", "last_failed")}),
+        ({"history": [{"ok": False, "started_at": "x", "phase": "quiet", "why": "y"}]}, {("fail", "never_quiet")}),
+        ({"history": [{"ok": False, "started_at": "x"}]}, {("fail", "last_failed")}),
         ({"running_s": HOUR}, set()),
         ({"running_s": HOUR + 1}, {("fail", "running_too_long")}),
         ({"refused": "unreachable", "why": "x"}, {("fail", "offsite_unreachable")}),
