@@ -17,7 +17,7 @@ from moto.server import ThreadedMotoServer
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import retention_rules
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_retention import BackupRetention
 from ansible_collections.resto.golive.plugins.module_utils._options import validated
-from ansible_collections.resto.golive.plugins.module_utils._pgbackup import labels, pgbackrest, sight
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import job, labels, pgbackrest, sight
 
 from .nginx_server import certificate, serving
 from .pgbackrest_server import Archived, archived
@@ -80,5 +80,5 @@ def test_what_a_lifecycle_rule_takes_away_is_missed(bucket: Bucket) -> None:
     shop.back_up()
     assert gone not in {one["label"] for one in pgbackrest.info(shop.config)[0]["backup"]}, "pgBackRest has noticed, and forgot it"
     assert lost(shop) == [gone], "and we have not"
-    labels.accept(shop.config, datetime.datetime.now(datetime.UTC))
+    assert set(job.accept(shop.config)["accepted"]) == {gone}
     assert lost(shop) == []

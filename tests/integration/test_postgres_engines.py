@@ -17,13 +17,13 @@ import typing as t
 import pytest
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import _caged, backup_host, migration_rehearsal, restore_drill
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import _caged, backup_host, backup_retention, migration_rehearsal, restore_drill
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.migration_rehearsal import MigrationRehearsal
 from ansible_collections.resto.golive.plugins.module_utils._options import validated
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, files, pgbackrest, physical, pitr
 from ansible_collections.resto.golive.plugins.plugin_utils import texts
 
-from .pgbackrest_server import INVARIANTS, Archived, archived
+from .pgbackrest_server import INVARIANTS, PASSPHRASE, Archived, archived
 from .postgres_server import USER, wait_until
 from .test_postgres_drill import Uncaged
 
@@ -48,7 +48,7 @@ def here(shop: Archived, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
     me = USER or pwd.getpwuid(os.geteuid()).pw_name
     written = tmp_path / "backup.json"
     written.write_text(json.dumps(shop.config))
-    for where in (restore_drill, backup_host, migration_rehearsal):
+    for where in (restore_drill, backup_host, migration_rehearsal, backup_retention):
         monkeypatch.setattr(where, "CONFIG", written)
     monkeypatch.setattr(backup_host, "USERS", {"pgbackrest": me})
     monkeypatch.setattr(_caged, "USER", me)
@@ -133,6 +133,23 @@ def test_a_rehearsal_on_wal_that_is_gone_says_what_is_missing(shop: Archived) ->
     finally:
         (shop.home / "elsewhere").rename(path)
     assert (caught.value.code, caught.value.params["why"]) == ("migration_rehearsal.not_tried", f"wal_missing {start}")
+
+
+def test_what_is_kept_is_asked_of_the_job_and_not_of_its_settings(shop: Archived, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup_retention, "PGBACKREST_CONFIG", str(shop.home / "pgbackrest.conf"))
+    check, options = backup_retention.BackupRetention(), validated(backup_retention.BackupRetention, {"engine": "pgbackrest"})
+    told = check.judge(check.observe(Uncaged(options, {}, "", 90)), options)
+    assert {one.status for one in told} == {"pass"}, told
+    assert {one.code.partition(".")[2] for one in told} == {"setting_keeps", "copies_there", "covered", "policy_young"}
+    with pytest.raises(CannotKnow, match="no_job"):
+        check.observe(Uncaged({**options, "engine": "dump"}, {}, "", 90))
+    shop.write("conf.d/secrets.conf", "[global]\nrepo1-cipher-pass=another\n")
+    try:
+        with pytest.raises(CannotKnow) as caught:
+            check.observe(Uncaged(options, {}, "", 90))
+    finally:
+        shop.write("conf.d/secrets.conf", f"[global]\nrepo1-cipher-pass={PASSPHRASE}\n")
+    assert (caught.value.code, caught.value.params["phase"]) == ("backup_retention.plan_failed", "password")
 
 
 BROKEN = {"cut short": '{"id": "x", ', "no manifest at all": "[1, 2]", "changed": '{"id": "x", "seal": "y"}', "gone": None}
