@@ -4,7 +4,8 @@
 """The ledger: runs with their observations, sealed so that a row changed, a file cut off or a run removed is seen.
 
 ``<reports>/<environment>/runs/<run_id>/`` holds ``start.json`` (who writes), ``manifest.json``, one ``<host>.jsonl`` a host (one writer, whole lines) and,
-once the run is over, ``run.json``: its seal. ``runs/HEAD`` names the newest seal, so that removing the last run is seen too.
+once the run is over, ``run.json``: its seal. A seal vouches for those before it that no other vouches for, and ``runs/HEAD`` for the newest: whichever runs
+are removed, the newest of them is missed by a seal that is left or by HEAD. A HEAD that is gone is not made anew, or a later run would hide what went with it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ SCHEMA = 1
 START, MANIFEST, SEAL, HEAD = "start.json", "manifest.json", "run.json", "HEAD"
 
 Row = dict[str, t.Any]
+
+#: What reading a file that anybody may have written raises.
+_BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +91,7 @@ def read(path: pathlib.Path) -> Run:
 def seal(path: pathlib.Path, *, adopted: bool = False, **facts: t.Any) -> dict[str, t.Any]:
     """Write the seal of the run at *path* and make it the newest. A last line that was not finished is not part of it."""
     run = read(path)
+    head, lost = _head(path.parent)
     body = {
         "schema": SCHEMA,
         "run_id": run.id,
@@ -94,12 +99,13 @@ def seal(path: pathlib.Path, *, adopted: bool = False, **facts: t.Any) -> dict[s
         "started_at": run.start["started_at"],
         "sealed_at": timestamp(now()),
         "adopted": adopted,
-        "known": _known(path.parent),
+        "known": _unvouched(path.parent, head),
         **_sums(path),
         **facts,
     }
     write_atomically(path / SEAL, body)
-    write_atomically(path.parent / HEAD, {"run_id": run.id, "seal_sha256": _sha256(path / SEAL)})
+    if lost is None:
+        write_atomically(path.parent / HEAD, {"run_id": run.id, "seal_sha256": _sha256(path / SEAL)})
     return body
 
 
@@ -124,55 +130,73 @@ def over(path: pathlib.Path) -> bool:
 def load(runs: pathlib.Path, environment: str) -> tuple[list[Run], list[Problem]]:
     """Return all sealed runs below *runs*, oldest first, and everything that is wrong with them."""
     found, problems = [], []
-    known: dict[str, str] = {}
-    for path in _directories(runs):
-        if not (path / SEAL).exists():
-            continue
+    head, lost = _head(runs)
+    known = [head]
+    for path in _sealed(runs):
         try:
             body = json.loads((path / SEAL).read_text())
+            known.append(dict(body["known"]))
             run = read(path)
-            intact = all(body[key] == value for key, value in _sums(path).items())
-        except (OSError, ValueError, KeyError) as error:
+            problem = _flaw(run, body, environment)
+        except _BROKEN as error:
             problems.append(Problem("ledger.unreadable", {"run": path.name, "message": str(error)[:200]}))
             continue
-        known.update(body["known"])
-        if not intact:
-            problems.append(Problem("ledger.broken_seal", {"run": path.name}))
-            continue
-        foreign = {body["environment"], run.start["environment"]} | {row["environment"] for row in run.rows}
-        if foreign != {environment}:
-            problems.append(Problem("ledger.foreign", {"run": path.name, "environment": ", ".join(sorted(foreign - {environment}))}))
-            continue
-        found.append(dataclasses.replace(run, seal=body))
-    problems.extend(_missing(runs, known))
-    return found, problems
+        if problem is None:
+            found.append(dataclasses.replace(run, seal=body))
+        else:
+            problems.append(problem)
+    if lost is not None:
+        problems.append(Problem("ledger.head_lost", {"message": lost}))
+    return found, problems + _missing(runs, known)
 
 
-def _missing(runs: pathlib.Path, known: dict[str, str]) -> list[Problem]:
-    """Runs that a later seal, or HEAD, knew, and that are gone or have another seal now."""
-    if (runs / HEAD).exists():
-        head = json.loads((runs / HEAD).read_text())
-        known = {**known, head["run_id"]: head["seal_sha256"]}
-    problems = []
-    for run_id, digest in sorted(known.items()):
+def _flaw(run: Run, body: dict[str, t.Any], environment: str) -> Problem | None:
+    """What is wrong with *run* by its own seal, or None."""
+    if any(body[key] != value for key, value in _sums(run.path).items()):
+        return Problem("ledger.broken_seal", {"run": run.id})
+    foreign = {body["environment"], run.start["environment"]} | {row["environment"] for row in run.rows}
+    if foreign != {environment}:
+        return Problem("ledger.foreign", {"run": run.id, "environment": ", ".join(sorted(foreign - {environment}))})
+    return None
+
+
+def _missing(runs: pathlib.Path, known: t.Iterable[dict[str, str]]) -> list[Problem]:
+    """Runs that a seal, or HEAD, vouches for, and that are gone or have another seal now."""
+    problems = set()
+    for run_id, digest in (pair for vouched in known for pair in vouched.items()):
         path = runs / run_id / SEAL
         if not path.exists():
-            problems.append(Problem("ledger.run_removed", {"run": run_id}))
+            problems.add(("ledger.run_removed", run_id))
         elif _sha256(path) != digest:
-            problems.append(Problem("ledger.broken_seal", {"run": run_id}))
-    return problems
+            problems.add(("ledger.broken_seal", run_id))
+    return [Problem(code, {"run": run_id}) for code, run_id in sorted(problems)]
 
 
-def _known(runs: pathlib.Path) -> dict[str, str]:
-    """What a new seal vouches for: every run that is, and every run that earlier seals say was."""
-    known: dict[str, str] = {}
-    for path in _directories(runs):
-        if (path / SEAL).exists():
-            known.update(json.loads((path / SEAL).read_text()).get("known", {}))
-    for path in _directories(runs):
-        if (path / SEAL).exists():
-            known.setdefault(path.name, _sha256(path / SEAL))
-    return known
+def _head(runs: pathlib.Path) -> tuple[dict[str, str], str | None]:
+    """Return what HEAD vouches for, and why it cannot be known although there was once a sealed run."""
+    try:
+        head = json.loads((runs / HEAD).read_text())
+        return {str(head["run_id"]): str(head["seal_sha256"])}, None
+    except FileNotFoundError:
+        return {}, f"no {HEAD}" if _sealed(runs) else None
+    except _BROKEN as error:
+        return {}, str(error)[:200]
+
+
+def _unvouched(runs: pathlib.Path, head: dict[str, str]) -> dict[str, str]:
+    """What a new seal vouches for: what no seal that is here vouches for yet, and the newest as HEAD has it, even if it is gone."""
+    sealed = _sealed(runs)
+    vouched = {run_id for path in sealed for run_id in _known(path)}
+    loose = {path.name: _sha256(path / SEAL) for path in sealed} | head
+    return {run_id: digest for run_id, digest in loose.items() if run_id not in vouched}
+
+
+def _known(path: pathlib.Path) -> dict[str, str]:
+    """What the seal of the run at *path* vouches for: nothing, where it cannot be read."""
+    try:
+        return dict(json.loads((path / SEAL).read_text())["known"])
+    except _BROKEN:
+        return {}
 
 
 def _sums(path: pathlib.Path) -> dict[str, t.Any]:
@@ -195,6 +219,10 @@ def _lines(path: pathlib.Path) -> t.Iterator[tuple[str, str]]:
 
 def _directories(runs: pathlib.Path) -> list[pathlib.Path]:
     return sorted(path for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
+
+
+def _sealed(runs: pathlib.Path) -> list[pathlib.Path]:
+    return [path for path in _directories(runs) if (path / SEAL).exists()]
 
 
 def _alive(started: dict[str, t.Any]) -> bool:

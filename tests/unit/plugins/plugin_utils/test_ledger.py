@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 import pathlib
 import shutil
+import tempfile
 import typing as t
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ansible_collections.resto.golive.plugins.plugin_utils import ledger
 
@@ -105,13 +108,126 @@ def test_a_run_removed_stays_missed_after_later_runs(runs: pathlib.Path) -> None
     assert codes(runs) == ["ledger.run_removed"]
 
 
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_the_newest_run_removed_stays_missed_after_later_runs(runs: pathlib.Path, after: int) -> None:
+    sealed_run(runs)
+    shutil.rmtree(sealed_run(runs))
+    for _later in range(after):
+        sealed_run(runs)
+    assert codes(runs) == ["ledger.run_removed"]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data(), before=st.integers(1, 6), between=st.integers(0, 2), after=st.integers(0, 3))
+def test_whichever_runs_are_removed_is_seen_and_bringing_them_back_heals(data: st.DataObject, before: int, between: int, after: int) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        runs = pathlib.Path(directory) / "runs"
+        runs.mkdir()
+        made = [sealed_run(runs) for _run in range(before)]
+        gone = data.draw(st.sets(st.sampled_from(made), min_size=1))
+        backup = pathlib.Path(directory) / "backup"
+        backup.mkdir()
+        first = data.draw(st.sets(st.sampled_from(sorted(gone))))
+        for path in first:
+            path.rename(backup / path.name)
+        for _run in range(between):
+            sealed_run(runs)
+        for path in gone - first:
+            path.rename(backup / path.name)
+        for _run in range(after):
+            sealed_run(runs)
+        assert set(codes(runs)) == {"ledger.run_removed"}
+        for path in gone:
+            (backup / path.name).rename(path)
+        assert codes(runs) == []
+
+
+def test_runs_sealed_side_by_side_are_both_vouched_for(runs: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sealed_run(runs)
+    beside = sealed_run(runs)
+    with monkeypatch.context() as blind:
+        blind.setattr(ledger, "_sealed", lambda _runs: [path for path in ledger._directories(_runs) if (path / ledger.SEAL).exists() and path != beside])
+        sealed_run(runs)
+    sealed_run(runs)
+    assert codes(runs) == []
+    shutil.rmtree(beside)
+    assert codes(runs) == ["ledger.run_removed"]
+
+
+def test_a_seal_does_not_grow_with_the_ledger(runs: pathlib.Path) -> None:
+    made = [sealed_run(runs) for _run in range(12)]
+    assert [len(json.loads((path / ledger.SEAL).read_text())["known"]) for path in sorted(made, key=sealed_at)] == [0] + [1] * 11
+
+
+def sealed_at(path: pathlib.Path) -> int:
+    return (path / ledger.SEAL).stat().st_mtime_ns
+
+
+def no_head(runs: pathlib.Path) -> None:
+    (runs / ledger.HEAD).unlink()
+
+
+def broken_head(runs: pathlib.Path) -> None:
+    (runs / ledger.HEAD).write_text("{")
+
+
+def another_thing(runs: pathlib.Path) -> None:
+    (runs / ledger.HEAD).write_text("[]")
+
+
+def a_directory(runs: pathlib.Path) -> None:
+    no_head(runs)
+    (runs / ledger.HEAD).mkdir()
+
+
+@pytest.mark.parametrize("lose", [no_head, broken_head, another_thing, a_directory])
+@pytest.mark.parametrize("after", [0, 2])
+def test_the_newest_run_and_head_removed_together_are_missed(runs: pathlib.Path, lose: t.Callable[[pathlib.Path], None], after: int) -> None:
+    sealed_run(runs)
+    shutil.rmtree(sealed_run(runs))
+    lose(runs)
+    for _later in range(after):
+        sealed_run(runs)
+    found, problems = ledger.load(runs, ENVIRONMENT)
+    assert [problem.code for problem in problems] == ["ledger.head_lost"]
+    assert len(found) == 1 + after
+
+
+def test_head_brought_back_is_carried_on(runs: pathlib.Path) -> None:
+    sealed_run(runs)
+    kept = (runs / ledger.HEAD).read_text()
+    no_head(runs)
+    sealed_run(runs)
+    (runs / ledger.HEAD).write_text(kept)
+    assert codes(runs) == []
+    last = sealed_run(runs)
+    assert codes(runs) == []
+    shutil.rmtree(last)
+    assert codes(runs) == ["ledger.run_removed"]
+
+
+def test_a_ledger_of_no_runs_needs_no_head(runs: pathlib.Path) -> None:
+    assert ledger.load(runs, ENVIRONMENT) == ([], [])
+    broken_head(runs)
+    assert codes(runs) == ["ledger.head_lost"]
+
+
+@pytest.mark.parametrize("written", ["{", "[]", '{"known": 3}', "{}"])
+def test_a_seal_that_cannot_be_read_stops_no_later_run(runs: pathlib.Path, written: str) -> None:
+    path = sealed_run(runs)
+    (path / ledger.SEAL).write_text(written)
+    sealed_run(runs)
+    assert codes(runs) == ["ledger.unreadable", "ledger.broken_seal"]
+
+
 def test_evidence_from_another_environment_does_not_count(runs: pathlib.Path, tmp_path: pathlib.Path) -> None:
     elsewhere = tmp_path / "prod"
     elsewhere.mkdir()
+    own = sealed_run(runs)
     foreign = sealed_run(elsewhere, "prod")
     shutil.copytree(foreign, runs / foreign.name)
     found, problems = ledger.load(runs, ENVIRONMENT)
-    assert found == []
+    assert [run.id for run in found] == [own.name]
     assert [problem.code for problem in problems] == ["ledger.foreign"]
 
 
