@@ -94,7 +94,7 @@ class ActionModule(ActionBase):
         now = ledger.now()
         records = run.manifest["records"]
         signed = {name: signatures.with_records(control.get(name, []), records.get(name, ())) for name in commits.SIGNED}
-        whole = evidence.with_evidence(run.manifest, observations, run.path.name)
+        whole = evidence.with_evidence(run.manifest, observations, run.path.name, signatures.counted(signed["golive_retired"]))
         decision = verdict.decide(
             whole,
             observations,

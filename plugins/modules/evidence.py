@@ -14,6 +14,8 @@ description:
   - Adds an observation to the run, for an item of the catalogue that no check of this collection proves yet, or beside one.
   - It never takes the place of a check; it can only make an item worse where a check exists.
   - Evidence is kept, redacted, in the sealed ledger, with host, time and release.
+  - Evidence that nobody records any more goes stale and blocks, as a check that was dropped does, until an approved entry of C(golive_retired) names it,
+    by its C(item) and by its C(name) as C(target).
 extends_documentation_fragment:
   - resto.golive.control
 author:

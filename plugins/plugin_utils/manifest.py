@@ -166,7 +166,7 @@ def carried(manifest: dict[str, t.Any], last: dict[str, t.Any] | None, retired: 
     if last is None:
         return manifest
     have = {_identity(row) for row in manifest["rows"]}
-    lost = [row for row in last["rows"] if row["check"] and _identity(row) not in have and not any(_retires(entry, row) for entry in retired)]
+    lost = [row for row in last["rows"] if row["check"] and _identity(row) not in have and not any(retires(entry, row) for entry in retired)]
     for row in lost:
         target = f"{row['item']} · {row['target']['host']} · {row['target']['name']}"
         row["problem"] = _problem("verdict.scope_reduced", target=target)
@@ -177,7 +177,7 @@ def _identity(row: t.Mapping[str, t.Any]) -> tuple[str, ...]:
     return row["item"], row["check"], row["target"]["host"], row["target"]["kind"], row["target"]["name"]
 
 
-def _retires(entry_: t.Mapping[str, t.Any], row: t.Mapping[str, t.Any]) -> bool:
+def retires(entry_: t.Mapping[str, t.Any], row: t.Mapping[str, t.Any]) -> bool:
     """``{host, item, target, reason, by, approver}``: what is given must match, and at least a host, an item or a target is."""
     if signatures.not_applicable_flaw(entry_) is not None:
         return False

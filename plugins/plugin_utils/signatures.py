@@ -66,6 +66,11 @@ def record_flaw(entry: Entry) -> Flaw | None:
     return _OFF_RECORD.get(state, "verdict.record_unknown"), {name: record[name] for name in ("file", "problem") if name in record}
 
 
+def counted(entries: t.Iterable[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Return those of *entries* that git vouches for."""
+    return [entry for entry in entries if record_flaw(entry) is None]
+
+
 def with_records(entries: t.Any, records: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
     """Return the entries that are dictionaries, each with its record; *records* are in the order of *entries*."""
     listed = entries if isinstance(entries, list) else []
