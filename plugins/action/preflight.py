@@ -10,7 +10,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, commits, engine, ledger, lint_gate, manifest, signatures
+from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, commits, due, engine, ledger, lint_gate, manifest, signatures
 
 
 class ActionModule(ActionBase):
@@ -60,8 +60,8 @@ class ActionModule(ActionBase):
         records = recorded()
         control = engine.control_variables(variables)
         retired = signatures.with_records(control.get("golive_retired", []), records.get("golive_retired", []))
-        counted = [entry for entry in retired if signatures.record_flaw(entry) is None]
-        whole = {**manifest.carried(built, sealed[-1].manifest if sealed else None, counted), "records": records}
+        carried = manifest.carried(built, sealed[-1].manifest if sealed else None, signatures.counted(retired))
+        whole = {**carried, "records": records, due.REMEMBERED: due.remembered(sealed)}
         path = ledger.start(engine.check_mode_directory() if check_mode else runs, environment, whole)
         result.update(changed=False, golive={"run_id": path.name, "path": str(path.absolute()), "environment": environment, "impact": impact})
         return result

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import pathlib
 import typing as t
 
 import pytest
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
 from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, due, ledger
+from ansible_collections.resto.golive.plugins.plugin_utils.engine import CurrentRun
 from ansible_collections.resto.golive.plugins.plugin_utils.manifest import Entry
 from ansible_collections.resto.golive.plugins.plugin_utils.verdict import Facts, key_of
 
@@ -74,3 +76,31 @@ def test_a_release_that_nobody_knows_makes_due_what_is_bound_to_one(bound: bool)
     entry = drill(release_bound=bound)
     newest = seen(entry, release=None, run_id="earlier")
     assert due.is_due(entry, "host", "edge1", newest, Facts(None, {"edge1": "m1"}, "now")) is bound
+
+
+def test_the_manifest_remembers_the_newest_row_of_each_drill_and_no_more(tmp_path: pathlib.Path) -> None:
+    entry = drill()
+    for age_h, status in ((3.0, "pass"), (2.0, "fail"), (4.0, "pass")):
+        path = ledger.start(tmp_path, "staging", {"rows": []})
+        (row,) = seen(entry, age_h=age_h, status=status, environment="staging", row="observation", run_id=path.name, evidence=["x" * 1000]).values()
+        ledger.append(path, "edge1", [row, {**row, "check": "tls_certificate"}, {**row, "check": "evidence:mine"}, {**row, "row": "host"}])
+        ledger.seal(path)
+    sealed, problems = ledger.load(tmp_path, "staging")
+    (kept,) = due.remembered(sealed)
+    assert problems == []
+    assert (kept["check"], kept["status"]) == ("tls_renewal_drill", "fail")
+    assert "evidence" not in kept
+
+
+@pytest.mark.parametrize(("status", "wanted"), [("pass", []), ("fail", ["tls_renewal_drill"]), (None, ["tls_renewal_drill"])])
+def test_what_is_due_is_asked_of_the_manifest_alone(tmp_path: pathlib.Path, status: str | None, wanted: list[str]) -> None:
+    entry = drill()
+    rows = list(seen(entry, status=status, run_id="earlier").values()) if status else []
+    ledger.write_atomically(tmp_path / ledger.MANIFEST, {due.REMEMBERED: rows})
+    run = CurrentRun({"environment": "staging", "impact": "disruptive", "path": str(tmp_path)})
+    variables = {"groups": {"all": ["edge1"]}, "hostvars": {"edge1": {"golive_probe": {"golive": HOST["edge1"]}}}}
+    assert [one.check.name for one in due.only_due([entry], run, variables)] == wanted
+
+
+def test_without_a_run_every_drill_is_due() -> None:
+    assert due.only_due([drill()], None, {}) != []
