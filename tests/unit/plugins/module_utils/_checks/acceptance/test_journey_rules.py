@@ -122,6 +122,15 @@ ONE_STAGE: list[tuple[str, t.Any, str, str]] = [
     ("sights.inbound/race", [sight(most=2)], "inbound", "fail race_too_often"),
     ("sights.order/race", [sight(most=3)], "order", "fail race_too_often"),
     ("sights.order/race", [UNSEEN], "order", "fail race_lost"),
+    ("sights.inbound/race", [], "inbound", "error race_unwatched"),
+    ("sights.order/race", [], "order", "error race_unwatched"),
+    ("sights.order/race", [NOBODY], "order", "error race_unwatched"),
+    ("sights.order/race", [sight(last=2.4)], "order", "error race_unwatched"),
+    ("sights.order/race", [sight(last=2.5)], "order", "pass seen"),
+    ("sights.order/race", [sight(last=2.4), sight(last=9.0)], "order", "pass seen"),
+    ("sights.order/race", [sight(None, last=2.4)], "order", "error race_unwatched"),
+    ("sights.order/race", [sight(None, last=2.5)], "order", "fail race_lost"),
+    ("sights.order/race", [sight(most=2, last=2.1)], "order", "fail race_too_often"),
     ("sights.order", [sight(most=2)], "order", "fail seen_too_often"),
     ("act.copies", [{"status": 500}], "inbound", "fail copies_refused"),
     ("act.race", [{"status": 200}] * 19 + [{"code": "request.timeout", "params": {}, "kind": "timeout"}], "inbound", "fail copies_refused"),
@@ -147,6 +156,17 @@ ONE_STAGE: list[tuple[str, t.Any, str, str]] = [
 @pytest.mark.parametrize(("path", "value", "stage", "wanted"), ONE_STAGE, ids=[f"{path} {wanted}" for path, _value, _stage, wanted in ONE_STAGE])
 def test_one_stage_turns_and_no_other(path: str, value: t.Any, stage: str, wanted: str) -> None:
     assert judged(changed(path, value)) == {**ALL_WELL, stage: wanted}
+
+
+def test_what_nobody_counted_breaks_nothing_after_it() -> None:
+    seen = changed("sights.inbound/race", [])
+    seen["act"]["stages"]["reply"] = UNSEEN
+    assert judged(seen) == {**ALL_WELL, "inbound": "error race_unwatched", "reply": "fail not_seen"}
+
+
+def test_an_observer_that_cannot_tell_one_from_many_does_not_prove_that_there_is_one() -> None:
+    options = {**OPTIONS, "journey": {**OPTIONS["journey"], "inbound": {**OPTIONS["journey"]["inbound"], "see": {"log": "api", "contains": "{cid}"}}}}
+    assert judged(healthy(), options)["inbound"] == "error race_unwatched"
 
 
 def test_what_was_refused_breaks_all_after_it() -> None:
