@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads CI files (GitHub, Gitea and Forgejo actions, GitLab CI) for steps that run gitleaks, and for what takes their teeth out. Pure.
 
-A step is ``{file, job, how, untriggered, masked, partial, condition}``: the last four are empty, or hold the piece of the file that is in the way.
+A step is ``{file, job, how, untriggered, masked, partial, narrowed, condition}``: the last five are empty, or hold the piece of the file that is in the way.
 What only the forge knows (is the job required before a merge, was it green) is not here.
 """
 
@@ -36,6 +36,14 @@ GITLAB_KEYWORDS = frozenset({"stages", "variables", "default", "include", "workf
 
 #: A call of gitleaks in a shell line: the program or an image of it, then a subcommand.
 CALL = re.compile(r"(?:^|[\s/;&|(\"'])gitleaks(?:[:@][\w.:-]+)?[\"']?\s(?:.*?\s)?(git|detect|dir|directory|file|stdin|protect)(?=\s|$)")
+
+#: What ``--log-opts`` may hold and still be everything that was pushed (git-log(1)); any other word leaves commits out.
+WHOLE_LOG = frozenset({"--all", "--full-history", "--branches", "--remotes", "--tags", "HEAD"})
+
+#: Options that pass over findings: a list of known ones, other rules than the repository's (or only some), files above a size.
+NARROWING = re.compile(r"\s(?:--baseline-path|-b|--config|-c|--enable-rule|--gitleaks-ignore-path|-i|--max-target-megabytes)(?:=|\s+)(?P<value>\S+)")
+#: Values of these that say what gitleaks does anyway.
+DEFAULTS = frozenset({".gitleaks.toml", "./.gitleaks.toml", ".", "./", ".gitleaksignore", "./.gitleaksignore", "0"})
 
 #: GitLab rules that make a job run on what is pushed or proposed.
 PUSHED = re.compile(r"merge_request_event|CI_MERGE_REQUEST_IID|CI_COMMIT_BRANCH|[\"']push[\"']")
@@ -97,7 +105,7 @@ def _plain(value: t.Any) -> str:
 
 
 def call(script: str, *, pipefail: bool) -> dict[str, str] | None:
-    """Return ``{how, masked, partial}`` of the first call of gitleaks in *script*, or None."""
+    """Return ``{how, masked, partial, narrowed}`` of the first call of gitleaks in *script*, or None."""
     errexit = True
     for line in re.sub(r"\\\n", " ", script).splitlines():
         line = line.strip()
@@ -109,7 +117,8 @@ def call(script: str, *, pipefail: bool) -> dict[str, str] | None:
         found = CALL.search(line)
         if found:
             masked = "" if errexit else "set +e"
-            return {"how": line[:120], "masked": masked or _masked(line, pipefail), "partial": _partial(line, found[1])}
+            own = re.split(r"[|;&]", line[found.start() :].lstrip("|;&"))[0]
+            return {"how": line[:120], "masked": masked or _masked(line, pipefail), "partial": _partial(own, found[1]), "narrowed": _narrowed(own)}
     return None
 
 
@@ -129,7 +138,14 @@ def _partial(line: str, subcommand: str) -> str:
     if subcommand not in ("git", "detect"):
         return f"gitleaks {subcommand}"
     found = re.search(r"--no-git\b|--staged\b|--pre-commit\b", line)
+    log = re.search(r"""--log-opts(?:=|\s+)(?:"([^"]*)"|'([^']*)'|(\S+))""", line)
+    if found is None and log and not set("".join(filter(None, log.groups())).split()) <= WHOLE_LOG:
+        found = log
     return found[0] if found else ""
+
+
+def _narrowed(line: str) -> str:
+    return next((found[0].strip() for found in NARROWING.finditer(line) if found["value"].strip("\"'") not in DEFAULTS), "")
 
 
 # --- GitHub, Gitea and Forgejo ------------------------------------------------------------------------------------------------------------
@@ -164,6 +180,7 @@ def _actions(path: str, document: dict[t.Any, t.Any]) -> list[Step]:
                     "untriggered": untriggered or never,
                     "masked": tolerated or found["masked"],
                     "partial": found["partial"] or depth,
+                    "narrowed": found["narrowed"],
                     "condition": f"if: {conditions[0]}" if conditions else filtered,
                 }
             )
@@ -188,7 +205,7 @@ def _action_call(uses: str, step: dict[str, t.Any]) -> dict[str, str] | None:
         return None
     if uses.startswith("docker://"):
         return call(f"gitleaks {(step.get('with') or {}).get('args', '')}", pipefail=True)
-    return {"how": f"uses: {uses}", "masked": "", "partial": ""}
+    return {"how": f"uses: {uses}", "masked": "", "partial": "", "narrowed": ""}
 
 
 def _events(declared: t.Any) -> tuple[str, str]:
@@ -215,7 +232,14 @@ def _gitlab(path: str, document: dict[t.Any, t.Any]) -> list[Step]:
     steps: list[Step] = []
     if "Secret-Detection" in str(document.get("include")):
         # GitLab's analyzer reports findings and ends with 0: its job never stops a pipeline.
-        template = {"how": "include: Secret-Detection", "untriggered": "", "masked": "include: Secret-Detection", "partial": "", "condition": ""}
+        template = {
+            "how": "include: Secret-Detection",
+            "untriggered": "",
+            "masked": "include: Secret-Detection",
+            "partial": "",
+            "narrowed": "",
+            "condition": "",
+        }
         steps.append({"file": path, "job": "secret_detection", **template})
     whole_file = _limits(document.get("workflow") or {})
     for name, declared in document.items():
@@ -238,6 +262,7 @@ def _gitlab(path: str, document: dict[t.Any, t.Any]) -> list[Step]:
                 "untriggered": whole_file[0] or untriggered,
                 "masked": tolerated or found["masked"],
                 "partial": found["partial"] or depth,
+                "narrowed": found["narrowed"],
                 "condition": whole_file[1] or condition,
             }
         )

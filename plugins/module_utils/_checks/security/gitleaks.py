@@ -170,13 +170,14 @@ def _continuous_integration(ci: dict[str, Json]) -> t.Iterator[Assertion]:
         if not ci["unsupported"]:
             yield Assertion("fail", "gitleaks.ci_absent", {"files": ", ".join(ci["files"]) or "-"}, "gitleaks", ci["files"], "HEAD")
         return
-    step = max(ci["steps"], key=lambda one: (not one["untriggered"], not one["masked"], not one["partial"], not one["condition"]))
+    step = max(ci["steps"], key=lambda one: (not one["untriggered"], not one["masked"], not one["partial"], not one["narrowed"], not one["condition"]))
     where = {"file": step["file"], "job": step["job"], "how": step["how"]}
     yield Assertion("pass", "gitleaks.ci_present", where, "gitleaks", step["how"], step["file"])
     for key, status, good, bad in (
         ("untriggered", "fail", "gitleaks.ci_triggered", "gitleaks.ci_not_triggered"),
         ("masked", "fail", "gitleaks.ci_blocking", "gitleaks.ci_not_blocking"),
         ("partial", "fail", "gitleaks.ci_full_history", "gitleaks.ci_partial_history"),
+        ("narrowed", "warn", "gitleaks.ci_all_findings", "gitleaks.ci_narrowed"),
         ("condition", "warn", "gitleaks.ci_unconditional", "gitleaks.ci_conditional"),
     ):
         why = step[key]

@@ -28,7 +28,7 @@ def codes(path: str, text: str | None) -> dict[str, str]:
     return {a.code.removeprefix("gitleaks."): a.status for a in _continuous_integration(read({path: text}))}
 
 
-GOOD = {"ci_present", "ci_triggered", "ci_blocking", "ci_full_history", "ci_unconditional"}
+GOOD = {"ci_present", "ci_triggered", "ci_blocking", "ci_full_history", "ci_all_findings", "ci_unconditional"}
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,10 @@ GOOD = {"ci_present", "ci_triggered", "ci_blocking", "ci_full_history", "ci_unco
         actions(step="run: docker run -v .:/r ghcr.io/gitleaks/gitleaks:v8.30.1 git --redact /r"),
         actions(step="run: |\n          ./bin/gitleaks detect --redact \\\n            --exit-code 3"),
         actions(step="run: gitleaks git . || exit 1"),
+        actions(step="run: gitleaks git --log-opts=--all ."),
+        actions(step="run: gitleaks git --log-opts '--all --full-history' ."),
+        actions(step="run: gitleaks git --config .gitleaks.toml --redact ."),
+        actions(step="run: bash -c 'gitleaks git .' && deploy -c production -b main --config x"),
         actions(step="shell: bash\n        run: gitleaks git . | tee log"),
         actions(step="if: ${{ always() }}\n        run: gitleaks git ."),
         actions(checkout="", step="run: git fetch --unshallow\n      - run: gitleaks git ."),
@@ -97,6 +101,19 @@ def test_a_gitlab_job_that_blocks(text: str) -> None:
         (actions(step="run: gitleaks detect --no-git"), "ci_partial_history", "fail"),
         (actions(step="run: gitleaks git --staged"), "ci_partial_history", "fail"),
         (actions(step="run: gitleaks protect"), "ci_partial_history", "fail"),
+        (actions(step="run: gitleaks git --log-opts=-1 ."), "ci_partial_history", "fail"),
+        (actions(step="run: gitleaks git --log-opts -1 ."), "ci_partial_history", "fail"),
+        (actions(step="run: gitleaks git --log-opts=main..HEAD ."), "ci_partial_history", "fail"),
+        (actions(step="run: gitleaks detect --log-opts='--all --since=yesterday'"), "ci_partial_history", "fail"),
+        (actions(step='run: gitleaks git --log-opts="$RANGE" .'), "ci_partial_history", "fail"),
+        (actions(step="run: |\n          gitleaks git \\\n            --log-opts=-1"), "ci_partial_history", "fail"),
+        (actions(step="uses: docker://ghcr.io/gitleaks/gitleaks:v8.30.1\n        with: {args: git --log-opts=-1 .}"), "ci_partial_history", "fail"),
+        (actions(step="run: gitleaks git --baseline-path known.json ."), "ci_narrowed", "warn"),
+        (actions(step="run: gitleaks git --baseline-path=known.json ."), "ci_narrowed", "warn"),
+        (actions(step="run: gitleaks git -b known.json ."), "ci_narrowed", "warn"),
+        (actions(step="run: gitleaks git --config ci/soft.toml ."), "ci_narrowed", "warn"),
+        (actions(step="run: gitleaks -c ci/soft.toml git ."), "ci_narrowed", "warn"),
+        (actions(step="run: gitleaks git --enable-rule=aws-access-token ."), "ci_narrowed", "warn"),
         (actions(step="if: github.actor != 'bot'\n        run: gitleaks git ."), "ci_conditional", "warn"),
         (actions(on="{push: {paths: [src/**]}}"), "ci_conditional", "warn"),
         ("jobs: [", "ci_unreadable", "error"),
@@ -114,6 +131,8 @@ def test_an_actions_workflow_without_teeth(text: str | None, code: str, status: 
     [
         (gitlab("script: [gitleaks git .]", ""), "ci_partial_history", "fail"),
         (gitlab("variables: {GIT_STRATEGY: none}\n  script: [gitleaks git .]"), "ci_partial_history", "fail"),
+        (gitlab("script: [gitleaks git --log-opts=$CI_COMMIT_BEFORE_SHA..HEAD .]"), "ci_partial_history", "fail"),
+        (gitlab("script: [gitleaks git --config=ci/soft.toml .]"), "ci_narrowed", "warn"),
         (gitlab("allow_failure: true\n  script: [gitleaks git .]"), "ci_not_blocking", "fail"),
         (gitlab("allow_failure: {exit_codes: [3]}\n  script: [gitleaks git .]"), "ci_not_blocking", "fail"),
         (gitlab("after_script: [gitleaks git .]\n  script: ['true']"), "ci_absent", "fail"),
@@ -159,7 +178,7 @@ def test_where_ci_files_lie(path: str, system: str) -> None:
 
 def test_the_call_is_found_where_it_is_one() -> None:
     assert call("curl -L https://x/gitleaks/releases/git.tar | tar x", pipefail=True) is None
-    assert call("make all && gitleaks -v git .", pipefail=True) == {"how": "make all && gitleaks -v git .", "masked": "", "partial": ""}
+    assert call("make all && gitleaks -v git .", pipefail=True) == {"how": "make all && gitleaks -v git .", "masked": "", "partial": "", "narrowed": ""}
 
 
 def test_without_pyyaml_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
