@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the resto.golive authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""200 and 1,000 TLS names: the real check on the probe host, against a loop of ``community.crypto.get_certificate`` and against sslyze."""
+"""200 and 1,000 TLS names on the probe host, against a loop of ``community.crypto.get_certificate``, against sslyze, and against one name alone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,15 @@ def rows() -> list[Row]:
     with serving() as server:
         few, many = ([f"n{number:04}.{ZONE}" for number in range(count)] for count in (200, 1000))
         prove(many, server)
-        return compared(few, server, 3) + compared(many, server, 2)
+        return [against_one(few, server, 3), *compared(few, server, 3), *compared(many, server, 2)]
+
+
+def against_one(names: list[str], server: dict[str, t.Any], times: int) -> Row:
+    """Compare many names with one: they are looked at side by side, so that what a run costs before it looks stays most of it."""
+    many, one = (lab.playbook(f"names_{len(some)}", {"hosts": PROBE, "tasks": [look(some, server)]}) for some in (names, names[:1]))
+    seen = rounds(times, many=lambda: lab.play(many), one=lambda: lab.play(one))
+    what = f"{len(names)} TLS names; the same with one name"
+    return Row(what, seconds(median_s(seen["many"])), seconds(median_s(seen["one"])), ratio(seen["many"], seen["one"]), Floor(at_most=3))
 
 
 def compared(names: list[str], server: dict[str, t.Any], times: int) -> list[Row]:
