@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import datetime
 import json
+import shutil
 import subprocess
 import sys
 
 import pytest
 
-from .conftest import Project, Ran
+from .conftest import ROOT, Project, Ran
 
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_become": False}
 DEAD = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_ssh_common_args": "-o ControlMaster=no -o ConnectTimeout=5"}
@@ -45,6 +46,21 @@ def test_an_empty_inventory_is_no_go(project: Project) -> None:
     assert ran.report is not None
     assert ran.report["verdict"] == "NO_GO"
     assert "verdict.empty_inventory" in ran.problems()
+
+
+@pytest.mark.parametrize("content", ["", "# nothing yet\n"], ids=["0 bytes", "a comment"])
+def test_an_empty_file_for_an_inventory_is_refused_and_with_an_owner_no_go(project: Project, content: str) -> None:
+    refused = audit(project, content)
+    assert (refused.rc, refused.report) == (2, None), refused.output
+    ran = audit(project, content, "-e", "golive_owner=ana@comanda.example")
+    assert (ran.rc, ran.report["verdict"] if ran.report else None) == (2, "NO_GO"), ran.output
+    assert "verdict.empty_inventory" in ran.problems()
+
+
+def test_an_inventory_without_anything_in_it_stops_before_anything(project: Project) -> None:
+    ran = audit(project, "---\n", "-e", "golive_owner=ana@comanda.example")
+    assert ran.rc != 0
+    assert ran.report is None
 
 
 @pytest.mark.parametrize("groups", [{"app": {"a1": LOCAL}}, {"app": {"a1": LOCAL}, "redis": {}}])
@@ -224,3 +240,44 @@ def test_what_its_item_forbids_is_not_done(project: Project) -> None:
     content["all"]["vars"] = {**OWNER, **forbidden}  # type: ignore[index]  # it is a nested literal
     ran = audit(project, content)
     assert ran.codes("security.rate_limit") == {"verdict.impact"}
+
+
+EVIDENCE = """
+- ansible.builtin.import_playbook: {playbooks}/preflight.yml
+- name: Prove it by hand
+  hosts: a1
+  gather_facts: false
+  tasks:
+    - name: Record what was seen
+      resto.golive.evidence: {{items: [acceptance.smoke_ui], name: "{name}", status: "{status}", says: seen}}
+- ansible.builtin.import_playbook: {playbooks}/decide.yml
+"""
+
+
+def test_a_users_own_evidence_fills_a_box_and_goes_only_by_an_approved_retirement(project: Project) -> None:
+    content = shop(app={"a1": LOCAL})
+
+    def found(name: str, status: str = "pass") -> str:
+        book = project.directory / "evidence.yml"
+        book.write_text(EVIDENCE.format(playbooks=ROOT / "playbooks", name=name, status=status))
+        return project.play(str(book), "-i", project.inventory("hosts.yml", content).parent).state("acceptance.smoke_ui")
+
+    assert found("playwright") == "pass"
+    assert found("playwright", "fail") == "fail"
+    assert found("cypress") == "stale"  # it passes under its new name; what was said under the old one holds no longer, and is not taken back either
+    by = {"item": "acceptance.smoke_ui", "target": "playwright", "reason": "ahora es cypress", "by": "ana@comanda.example"}
+    content["all"]["vars"] = {**OWNER, "golive_retired": [{**by, "approver": "luis@comanda.example"}]}  # type: ignore[index]  # it is a nested literal
+    assert found("cypress") == "pass"
+    assert found("playwright", "fail") == "fail"  # what is recorded again counts again
+
+
+def test_a_ledger_whose_newest_run_and_head_are_gone_is_no_go(project: Project) -> None:
+    content = shop(redis={"r1": LOCAL})
+    runs = project.reports / "staging" / "runs"
+    for _run in range(2):
+        assert audit(project, content).problems() == set()
+    shutil.rmtree(runs / json.loads((runs / "HEAD").read_text())["run_id"])
+    (runs / "HEAD").unlink()
+    assert audit(project, content).problems() == {"ledger.head_lost"}
+    (runs / "HEAD").write_text("{")
+    assert audit(project, content).problems() == {"ledger.head_lost"}
