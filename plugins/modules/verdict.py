@@ -63,6 +63,9 @@ golive:
     summary:
       description: Number of items in each state.
       type: dict
+    items:
+      description: The state of each item, by its id.
+      type: dict
     blockers:
       description: What stands in the way, with its owner.
       type: list

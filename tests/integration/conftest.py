@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import typing as t
@@ -49,6 +50,12 @@ class Ran:
 
     def codes(self, item: str) -> set[str]:
         return {row["reason"]["code"] for row in self.items[item]["observations"]} | {self.items[item]["reason"]["code"]}
+
+    @property
+    def recap(self) -> dict[str, dict[str, int]]:
+        """How many tasks of each host were ok, changed, unreachable, failed, skipped, rescued and ignored."""
+        lines = re.findall(r"^(\S+) +: (ok=\d.*)$", self.output.rpartition("PLAY RECAP")[2], re.MULTILINE)
+        return {host: {word: int(count) for word, count in re.findall(r"(\w+)=(\d+)", counted)} for host, counted in lines}
 
     def problems(self) -> set[str]:
         assert self.report is not None, self.output
