@@ -18,6 +18,9 @@ stage() {
     printf '== %s: ok, %d s\n' "$name" $((SECONDS - started))
 }
 
+# logged FILE COMMAND...: show what it says, and keep it.
+logged() { "${@:2}" 2>&1 | tee "$1"; }
+
 lint() {
     stage "ruff check" ruff check .
     stage "ruff format" ruff format --check .
@@ -50,7 +53,8 @@ artefact() { stage "artefact" scripts/artefact.sh; }
 molecule() {
     # It remembers what an earlier run made, also where that is gone by now.
     stage "molecule reset" command molecule reset --scenario-name default
-    stage "molecule" command molecule test --scenario-name default --destroy never
+    stage "molecule" logged "$LOGS/molecule.log" command molecule test --scenario-name default --destroy never
+    stage "bare under --check" python scripts/checked_clean.py "$LOGS/molecule.log"
 }
 
 # The oldest core that we promise, on the lab that molecule left: another control node, the same states.
