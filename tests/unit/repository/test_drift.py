@@ -128,3 +128,13 @@ def test_the_artefact_version_is_said_once() -> None:
     from ansible_collections.resto.golive.plugins.plugin_utils import engine
 
     assert loaded(ROOT / "galaxy.yml")["version"] == engine.COLLECTION_VERSION
+
+
+def test_the_changelog_tells_of_every_module_and_plugin() -> None:
+    release = loaded(ROOT / "changelogs" / "changelog.yaml")["releases"][loaded(ROOT / "galaxy.yml")["version"]]
+    told = {"modules": release["modules"], **release["plugins"]}
+    # A file of filters may hold several; each has a page of its own.
+    for folder, pages in {"modules": "*.py", "callback": "*.py", "filter": "*.yml", "lookup": "*.py"}.items():
+        assert {entry["name"] for entry in told[folder]} == {path.stem for path in (PLUGINS / folder).glob(pages)}, folder
+    shown = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").replace("\\", "")
+    assert not [entry["name"] for entries in told.values() for entry in entries if f"* resto.golive.{entry['name']} - " not in shown]
