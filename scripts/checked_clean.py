@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hold the runs under --check in a log to their word: no task failed, none was rescued, nothing warned. Usage: checked_clean.py LOG
 
-A fix that fails is rescued and recorded as evidence, and under --check nothing is recorded: only the recap tells, and molecule does not read it.
+A fix that fails is rescued and Ansible ends well: only the recap tells, and molecule does not read it.
 """
 
 from __future__ import annotations

@@ -30,7 +30,9 @@ class ActionModule(ActionBase):
         if run is None:
             raise AnsibleActionFail("there is no run to record this in: call resto.golive.preflight first")
         host = variables["inventory_hostname"]
-        rows = [] if self._task.check_mode else [self._row(item, given, run, host, variables) for item in given["items"]]
+        # Under check mode the run's directory goes when Ansible goes; until then the verdict reads there what could not be fixed.
+        recorded = given["failed_fix"] or not self._task.check_mode
+        rows = [self._row(item, given, run, host, variables) for item in given["items"]] if recorded else []
         run.write(host, rows)
         result.update(changed=False, golive={"rows": rows})
         return result

@@ -54,7 +54,7 @@ options:
     default: false
 attributes:
   check_mode:
-    description: Records nothing.
+    description: Records nothing, but for a fix that failed, which this run's own verdict tells of; nothing is kept.
     support: full
 """
 

@@ -57,6 +57,12 @@ class Ran:
         lines = re.findall(r"^(\S+) +: (ok=\d.*)$", self.output.rpartition("PLAY RECAP")[2], re.MULTILINE)
         return {host: {word: int(count) for word, count in re.findall(r"(\w+)=(\d+)", counted)} for host, counted in lines}
 
+    @property
+    def decided(self) -> dict[str, t.Any]:
+        """What the verdict's task returned, in a run with ``-v`` whose verdict does not fail it."""
+        [line] = [line for line in self.output.splitlines() if line.startswith("ok: [localhost]") and '"verdict": ' in line]
+        return dict(json.loads(line.partition(" => ")[2])["golive"])
+
     def problems(self) -> set[str]:
         assert self.report is not None, self.output
         return {problem["code"] for problem in self.report["problems"]}

@@ -271,6 +271,35 @@ def test_a_users_own_evidence_fills_a_box_and_goes_only_by_an_approved_retiremen
     assert found("playwright", "fail") == "fail"  # what is recorded again counts again
 
 
+FIX = """
+- ansible.builtin.import_playbook: {playbooks}/preflight.yml
+- name: Fail to fix
+  hosts: r1
+  gather_facts: false
+  tasks:
+    - block:
+        - ansible.builtin.fail: {{msg: no such package}}
+      rescue:
+        - name: Record that the fix failed
+          resto.golive.evidence: {{items: [redis.persistence], name: redis, status: fail, says: no such package, failed_fix: true}}
+        - name: Prove something by hand
+          resto.golive.evidence: {{items: [acceptance.smoke_ui], name: playwright, status: pass, says: seen}}
+- ansible.builtin.import_playbook: {playbooks}/decide.yml
+"""
+
+
+def test_a_fix_that_fails_is_told_under_check_mode_too_and_nothing_is_kept(project: Project) -> None:
+    book = project.directory / "fix.yml"
+    book.write_text(FIX.format(playbooks=ROOT / "playbooks"))
+    staging = project.inventory("hosts.yml", shop(redis={"r1": LOCAL}, app={"a1": LOCAL})).parent
+    ran = project.play(str(book), "-i", staging, "--check", "-v", "-e", "golive_fail_on_no_go=false")
+    assert ran.recap["r1"]["rescued"] == 1, ran.output
+    assert ran.decided["items"]["redis.persistence"] == "fail"
+    assert ran.decided["items"]["acceptance.smoke_ui"] == "unknown"
+    assert ran.report is None
+    assert not project.reports.exists()
+
+
 def test_a_ledger_whose_newest_run_and_head_are_gone_is_no_go(project: Project) -> None:
     content = shop(redis={"r1": LOCAL})
     runs = project.reports / "staging" / "runs"
