@@ -25,6 +25,9 @@ START, MANIFEST, SEAL, HEAD = "start.json", "manifest.json", "run.json", "HEAD"
 
 Row = dict[str, t.Any]
 
+#: Longer than any run takes, its drills included. What another machine began before that, and never sealed, was killed.
+LONGEST = datetime.timedelta(hours=24)
+
 #: What reading a file that anybody may have written raises.
 _BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
@@ -110,9 +113,10 @@ def seal(path: pathlib.Path, *, adopted: bool = False, **facts: t.Any) -> dict[s
 
 
 def adopt_leftovers(runs: pathlib.Path, current: pathlib.Path) -> None:
-    """Seal what killed runs left behind, so that what they saw counts. A run whose process is still alive is left alone."""
+    """Seal what killed runs left behind, so that what they saw counts. A run that may still be going on is left alone: of another machine's, in a shared
+    ledger, nobody here can say until it is older than any run may take."""
     for path in _directories(runs):
-        if path != current and not (path / SEAL).exists() and (path / MANIFEST).exists() and not _alive(json.loads((path / START).read_text())):
+        if path != current and not (path / SEAL).exists() and (path / MANIFEST).exists() and (over(path) or _old(path)):
             seal(path, adopted=True)
 
 
@@ -125,6 +129,12 @@ def over(path: pathlib.Path) -> bool:
     except (OSError, ValueError):
         return False
     return bool(started["node"] == socket.gethostname()) and not _alive(started)
+
+
+def _old(path: pathlib.Path) -> bool:
+    """Whether another machine's run began so long ago that it was killed."""
+    started = json.loads((path / START).read_text())
+    return started["node"] != socket.gethostname() and now() - datetime.datetime.fromisoformat(started["started_at"]) > LONGEST
 
 
 def load(runs: pathlib.Path, environment: str) -> tuple[list[Run], list[Problem]]:
@@ -226,8 +236,7 @@ def _sealed(runs: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _alive(started: dict[str, t.Any]) -> bool:
-    if started["node"] != socket.gethostname():
-        return False
+    """Whether the process of a run of this machine is there."""
     try:
         os.kill(started["pid"], 0)
     except ProcessLookupError:

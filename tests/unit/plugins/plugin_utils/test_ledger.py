@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import pathlib
 import shutil
@@ -256,3 +257,13 @@ def test_a_run_that_is_still_going_on_is_left_alone(runs: pathlib.Path) -> None:
     path = ledger.start(runs, ENVIRONMENT, {"rows": []})
     ledger.adopt_leftovers(runs, runs / "another")
     assert not (path / ledger.SEAL).exists()
+
+
+@pytest.mark.parametrize(("age", "adopted"), [(datetime.timedelta(hours=23), False), (datetime.timedelta(hours=25), True)])
+def test_another_machines_run_is_adopted_when_it_is_older_than_any_run(runs: pathlib.Path, age: datetime.timedelta, adopted: bool) -> None:
+    path = ledger.start(runs, ENVIRONMENT, {"rows": []})
+    start = json.loads((path / ledger.START).read_text())
+    elsewhere = {"node": "somewhere-else", "pid": 2**22 + 1, "started_at": ledger.timestamp(ledger.now() - age)}
+    ledger.write_atomically(path / ledger.START, {**start, **elsewhere})
+    ledger.adopt_leftovers(runs, runs / "another")
+    assert (path / ledger.SEAL).exists() is adopted
