@@ -18,7 +18,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_rules, engine_rules, retention_rules
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_rules, engine_rules, retention_rules, second_place
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_retention import BackupRetention
 from ansible_collections.resto.golive.plugins.module_utils._options import validated
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, engines, files, job, labels, pgbackrest, physical, pitr, sight
@@ -82,6 +82,7 @@ def told(result: Result) -> set[tuple[str, str]]:
 def refused(shop: Archived) -> set[tuple[str, str]]:
     """What the check says of the shop's backups that is wrong, each with its first detail."""
     seen = {**sight.look(shop.config), "installed": True, "outdated": [], "secrets_current": True, "access_missing": [], "period_s": 3600.0}
+    seen["repositories"] = [{**one, "place": second_place.look("")} for one in seen["repositories"]]
     told = engine_rules.judge_pgbackrest(seen, {"rpo_minutes": None, "engine": "pgbackrest"})
     return {(one.code.partition(".")[2], str(next(iter(one.params.values()), ""))) for one in told if one.status == "fail"}
 

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils import _ship
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Context, Json, Options
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_host, backup_report, engine_rules
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_host, backup_report, engine_rules, second_place
 
 
 def observe(ctx: Context) -> dict[str, Json]:
@@ -28,6 +28,7 @@ def _pgbackrest(ctx: Context) -> dict[str, Json]:
     seen = _ship.ask(ctx, backup_host.user_of(config), "look", str(backup_host.CONFIG))
     return {
         **seen,
+        "repositories": [{**one, "place": second_place.look(second_place.host_of(engine_rules.place_of(one)))} for one in seen.get("repositories", ())],
         "installed": True,
         "outdated": _ship.outdated(),
         "access_missing": backup_host.access(ctx, config, "missing"),

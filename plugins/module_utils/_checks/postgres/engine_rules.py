@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import collections
 import statistics
 import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, Json, Options
-from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_rules
+from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_rules, second_place
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_rules import AGE_FAIL, AGE_WARN, SKEW_S, Seen, minutes, rpo_minutes
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import pgbackrest
 
@@ -28,9 +29,8 @@ REFUSED = {
 #: What a phase in which the job failed means, where that is known.
 PHASES = {"verify": "repository_damaged", "quiet": "never_quiet"}
 
-#: Repositories that are on another machine by their nature.
-ELSEWHERE = ("s3", "azure", "gcs", "sftp")
-LOCAL = ("", "localhost", "127.0.0.1", "::1")
+#: pgBackRest's kinds of repository (its reference, ``repo-type``) in the words that ``second_place`` reads.
+PLACES = {"s3": "s3:{s3-endpoint}/", "sftp": "sftp:{sftp-host}:", "azure": "azure:", "gcs": "gs:", "posix": "sftp:{host}:"}
 
 
 def _say(status: str, code: str, expected: Json, observed: Json, source: str, **params: Json) -> Assertion:
@@ -196,11 +196,18 @@ def _places(seen: Seen) -> list[Assertion]:
     """Encrypted, and on another machine."""
     plain = [str(one["key"]) for one in seen["stanza"]["repo"] if one.get("cipher") in (None, "none")]
     told = [_say("fail", "not_encrypted", "aes-256-cbc", "none", "pgbackrest info", names=", ".join(f"repo{key}" for key in plain))] if plain else []
-    away = [one for one in seen["repositories"] if one["type"] in ELSEWHERE or one.get("host", "") not in LOCAL]
     where = ", ".join(_named(one) for one in seen["repositories"])
-    if not away:
-        return [*told, _say("fail", "same_host", "another machine", where, "pgbackrest.conf", repository=where)]
+    lie = {second_place.where(place_of(one), one["place"]) for one in seen["repositories"]}
+    if "away" not in lie:
+        status, code = ("error", "place_unseen") if "unseen" in lie else ("fail", "same_host")
+        return [*told, _say(status, code, "another machine", where, "pgbackrest.conf", repository=where)]
     return told or [_say("pass", "encrypted_elsewhere", "aes-256-cbc", where, "pgbackrest info", repository=where)]
+
+
+def place_of(repository: t.Mapping[str, str]) -> str:
+    """Return a repository of pgBackRest's as ``second_place`` reads one: its kind and its host, and a folder of this host's where there is none."""
+    word = PLACES.get(repository["type"], "{type}:")
+    return word.format_map(collections.defaultdict(str, repository))
 
 
 def _named(repository: t.Mapping[str, str]) -> str:

@@ -45,6 +45,13 @@ def live(**more: t.Any) -> Seen:
     }  # fmt: skip
 
 
+def place(*addresses: str) -> Seen:
+    return {"names": ["db1"], "own": ["10.0.0.3", "127.0.0.1"], "addresses": list(addresses)}
+
+
+AWAY: Seen = {"key": "1", "type": "s3", "s3-endpoint": "s3.example", "s3-bucket": "b", "path": "/p", "place": place("10.0.0.9")}
+
+
 def seen(**more: t.Any) -> Seen:
     made = {"id": "x", "label": "20270115-080000F", "schema": files.SCHEMA, "broken_invariants": {}, "damage": []}
     return {
@@ -52,7 +59,7 @@ def seen(**more: t.Any) -> Seen:
         "mode": "0o700",
         "period_s": HOUR, "history": [], "running_s": None, "unknown_options": {}, "live": live(), "stanza": stanza(), "gaps": [], "dropped": "",
         "manifest": made,
-        "repositories": [{"key": "1", "type": "s3", "s3-endpoint": "s3.example", "s3-bucket": "b", "path": "/p"}], **more,
+        "repositories": [AWAY], **more,
     }  # fmt: skip
 
 
@@ -119,11 +126,18 @@ def test_what_is_right_passes_and_says_what_was_seen() -> None:
         ({"manifest": None}, {("fail", "manifest_missing")}),
         ({"manifest": {"id": "x", "broken": "seal"}}, {("fail", "manifest_broken")}),
         ({"manifest": {**seen()["manifest"], "schema": files.SCHEMA - 1}}, {("fail", "manifest_older")}),
-        ({"repositories": [{"key": "1", "type": "posix", "path": "/var/lib/pgbackrest"}]}, {("fail", "same_host")}),
-        ({"repositories": [{"key": "1", "type": "posix", "host": "localhost"}]}, {("fail", "same_host")}),
-        ({"repositories": [{"key": "1", "type": "posix", "host": "ops1"}]}, set()),
-        ({"repositories": [{"key": "1", "type": "posix"}, {"key": "2", "type": "s3"}]}, {("fail", "repositories_several")}),
-        ({"repositories": [{"key": "10", "type": "s3"}]}, {("fail", "repositories_several")}),
+        ({"repositories": [{"key": "1", "type": "posix", "path": "/var/lib/pgbackrest", "place": place()}]}, {("fail", "same_host")}),
+        ({"repositories": [{"key": "1", "type": "posix", "host": "localhost", "place": place()}]}, {("fail", "same_host")}),
+        ({"repositories": [{"key": "1", "type": "posix", "host": "ops1", "place": place("10.0.0.5")}]}, set()),
+        ({"repositories": [{"key": "1", "type": "s3", "s3-endpoint": "127.0.0.1", "place": place("127.0.0.1")}]}, {("fail", "same_host")}),
+        ({"repositories": [{"key": "1", "type": "s3", "s3-endpoint": "store.example", "place": place("10.0.0.3")}]}, {("fail", "same_host")}),
+        ({"repositories": [{"key": "1", "type": "s3", "s3-endpoint": "store.example", "place": place()}]}, {("error", "place_unseen")}),
+        ({"repositories": [{"key": "1", "type": "sftp", "sftp-host": "db1", "place": place("10.0.0.3")}]}, {("fail", "same_host")}),
+        ({"repositories": [{"key": "1", "type": "sftp", "sftp-host": "ops1", "place": place("10.0.0.5")}]}, set()),
+        ({"repositories": [{"key": "1", "type": "gcs", "gcs-bucket": "b", "place": place()}]}, set()),
+        ({"repositories": [{"key": "1", "type": "cifs", "path": "/mnt", "place": place()}]}, {("error", "place_unseen")}),
+        ({"repositories": [{**AWAY, "key": "1"}, {**AWAY, "key": "2"}]}, {("fail", "repositories_several")}),
+        ({"repositories": [{**AWAY, "key": "10"}]}, {("fail", "repositories_several")}),
         ({"repositories": [{"key": "2"}], "stanza": stanza(status=MIXED)}, {("fail", "pgbackrest_refused"), ("fail", "repositories_several")}),
         ({"stanza": stanza(repo=[*stanza()["repo"], {"key": 2, "cipher": "aes-256-cbc"}])}, {("fail", "repositories_several")}),
     ],
