@@ -10,5 +10,5 @@ before=$(readlink -f reports/staging/latest || true)
 ansible-playbook golive.yml -i staging -e golive_fail_on_no_go=false
 latest=$(readlink -f reports/staging/latest || true)
 [[ -n $latest && $latest != "$before" ]] || die "the run ended without a report of its own in reports/staging"
-python scripts/summary.py "$latest/golive.json"
+say "The report for people: ${latest#"$ROOT"/}/golive.html"
 say "$((SECONDS - started)) s in all. Again, whenever you like: .venv/bin/ansible-playbook golive.yml -i staging"

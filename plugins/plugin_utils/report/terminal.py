@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 
 from ansible_collections.resto.golive.plugins.plugin_utils.report import model
@@ -42,11 +43,13 @@ def _blockers(report: model.Report, language: str) -> list[str]:
         return []
     nobody = model.label("no_owner", language)
     lines = ["", f"{model.label('blockers', language)} ({len(blockers)}):"]
-    for blocker in blockers[:BLOCKERS]:
-        owner = model.line(blocker.get("owner")) or nobody
-        head = f"{model.line(blocker['number'])} {model.say(blocker['title'], language)} — {model.word(STATES, blocker['state'], language)} — {owner}"
-        lines += _wrapped(head, "  * ") + _wrapped(model.reason_of(blocker, language), "      ")
-        lines += [f"        {pasted}" for pasted in model.example_of(blocker).splitlines()]
+    # Neighbours that wait for the same thing say it once.
+    for (reason, example), alike in itertools.groupby(blockers[:BLOCKERS], key=lambda one: (model.reason_of(one, language), model.example_of(one))):
+        for blocker in alike:
+            owner = model.line(blocker.get("owner")) or nobody
+            head = f"{model.line(blocker['number'])} {model.say(blocker['title'], language)} — {model.word(STATES, blocker['state'], language)} — {owner}"
+            lines += _wrapped(head, "  * ")
+        lines += _wrapped(reason, "      ") + [f"        {pasted}" for pasted in example.splitlines()]
     if len(blockers) > BLOCKERS:
         lines.append(f"  … {len(blockers) - BLOCKERS} {model.label('more', language)}")
     owners = " · ".join(f"{name or nobody} {count}" for name, count in model.owners(blockers))

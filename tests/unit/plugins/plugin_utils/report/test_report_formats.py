@@ -13,7 +13,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ansible_collections.resto.golive.plugins.plugin_utils.report import junit, prometheus, sarif, terminal
+from ansible_collections.resto.golive.plugins.plugin_utils.report import junit, model, prometheus, sarif, terminal
 
 Report = dict[str, t.Any]
 
@@ -102,6 +102,15 @@ def test_hostile_owners_stay_text(report: Report, hostile: str) -> None:
     report["items"][0]["owner"] = report["blockers"][0]["owner"] = hostile
     assert len(samples(report, "golive_verdict")) == 3
     assert "\x1b" not in terminal.summary_text(report, "es")
+
+
+def test_neighbours_that_wait_for_the_same_say_it_once(report: Report) -> None:
+    first = next(blocker for blocker in report["blockers"] if blocker["reason"]["text"]["en"])
+    alike = [{**first, "number": number} for number in ("1.1", "1.2", "1.3")]
+    other = {**first, "number": "1.4", "reason": {**first["reason"], "text": {"es": "otra cosa", "en": "something else"}}}
+    text = " ".join(terminal.summary_text({**report, "blockers": [*alike, other, first]}, "en").split())
+    assert text.count(" ".join(model.reason_of(first, "en").split())) == 2
+    assert text.count("something else") == 1
 
 
 def test_the_terminal_counts_what_it_does_not_show(report: Report) -> None:
