@@ -28,7 +28,7 @@ RUN = {"golive": {"environment": "staging", "impact": "active", "path": "/runs/r
 )
 def test_a_no_go_fails_unless_told_otherwise_in_whatever_words(made: str, arguments: dict[str, t.Any], fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verdict.terminal, "summary_text", lambda *_any: "")
-    monkeypatch.setattr(verdict.ActionModule, "_report", lambda *_any: {"verdict": made, "blockers": [], "summary": {}})
+    monkeypatch.setattr(verdict.ActionModule, "_report", lambda *_any: {"verdict": made, "blockers": [], "summary": {}, "items": []})
     door = verdict.ActionModule.__new__(verdict.ActionModule)
     door._task = types.SimpleNamespace(args=arguments, check_mode=True, async_val=0, action="resto.golive.verdict", diff=False)
     door._connection = types.SimpleNamespace(has_pipelining=False, _shell=types.SimpleNamespace(tmpdir=None))
