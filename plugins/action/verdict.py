@@ -55,9 +55,9 @@ class ActionModule(ActionBase):
         directory = None if self._task.check_mode else self._write(run, made, variables)
         shown = None if directory is None else str(directory)
         blockers = [{key: blocker[key] for key in ("item", "state", "owner")} for blocker in made["blockers"]]
-        items = {item["id"]: item["state"] for item in made["items"]}
+        states = {item["id"]: item["state"] for item in made["items"]}
         text = {language: terminal.summary_text(made, language, shown) for language in texts.LANGUAGES}
-        told = {"verdict": made["verdict"], "report": shown, "summary": made["summary"], "items": items, "blockers": blockers, "text": text}
+        told = {"verdict": made["verdict"], "report": shown, "summary": made["summary"], "states": states, "blockers": blockers, "text": text}
         result.update(changed=False, golive=told)
         if made["verdict"] == verdict.NO_GO and given["fail_on_no_go"]:
             result.update(failed=True, msg=f"NO-GO · {len(made['blockers'])} bloqueos / blockers · {shown or '--check'}")

@@ -63,7 +63,7 @@ golive:
     summary:
       description: Number of items in each state.
       type: dict
-    items:
+    states:
       description: The state of each item, by its id.
       type: dict
     blockers:

@@ -294,8 +294,8 @@ def test_a_fix_that_fails_is_told_under_check_mode_too_and_nothing_is_kept(proje
     staging = project.inventory("hosts.yml", shop(redis={"r1": LOCAL}, app={"a1": LOCAL})).parent
     ran = project.play(str(book), "-i", staging, "--check", "-v", "-e", "golive_fail_on_no_go=false")
     assert ran.recap["r1"]["rescued"] == 1, ran.output
-    assert ran.decided["items"]["redis.persistence"] == "fail"
-    assert ran.decided["items"]["acceptance.smoke_ui"] == "unknown"
+    assert ran.decided["states"]["redis.persistence"] == "fail"
+    assert ran.decided["states"]["acceptance.smoke_ui"] == "unknown"
     assert ran.report is None
     assert not project.reports.exists()
 

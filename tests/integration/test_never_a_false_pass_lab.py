@@ -347,6 +347,6 @@ def test_check_mode_changes_nothing_and_says_the_same(mended: Mended) -> None:
     # A fix that fails is rescued, and Ansible ends well.
     assert {host: counted for host, counted in checked.recap.items() if counted["failed"] or counted["rescued"] or counted["unreachable"]} == {}
     assert set(HOSTS) <= set(checked.recap)
-    assert checked.decided["items"] == {name: item["state"] for name, item in real.items.items()}
+    assert checked.decided["states"] == {name: item["state"] for name, item in real.items.items()}
     assert "WARNING" not in real.output + checked.output
     assert "DEPRECATION" not in real.output + checked.output
