@@ -76,19 +76,19 @@ seventeen() { stage "seventeen" scripts/seventeen.sh; }
 
 integration() { stage "integration" python -m pytest -q tests/integration; }
 
-# For the stages that follow: those that only compute give way to the lab's lane, which is the longer one; those that count time do not. A
-# session is to the scheduler a group of its own, and nice counts only inside of one, so it is the group that gives way where there are any.
+# For the stages that follow: they only compute, and give way to the lab's lane, which is the longer one. A session is to the scheduler a
+# group of its own, and nice counts only inside of one, so it is the group that gives way where there are any.
 gives_way() { { echo 5 >/proc/self/autogroup; } 2>/dev/null || true; }
-keeps_pace() { { echo 0 >/proc/self/autogroup; } 2>/dev/null || true; }
 
-# Two lanes of this same script side by side: what needs the lab waits for it most of the time; the rest computes. The first that fails
-# ends the other.
+# Two lanes of this same script side by side: what needs the lab waits for it most of the time; the rest computes. What counts time comes
+# while the lab is being made, which waits for disks and networks; what gives way, when the lab is looked at. The first that fails ends the
+# other.
 lanes() {
     local -A lane=()
     local first="" order name
     setsid "$ROOT/scripts/test.sh" molecule oldest defects > >(tee "$LOGS/with-lab.log") 2>&1 </dev/null &
     lane[with-lab]=$!
-    setsid "$ROOT/scripts/test.sh" gives_way lint units comanda sanity artefact keeps_pace servers seventeen \
+    setsid "$ROOT/scripts/test.sh" lint servers seventeen gives_way units comanda sanity artefact \
         > >(tee "$LOGS/without-lab.log" | sed --unbuffered --quiet 's/^== /== without the lab: /p') 2>&1 </dev/null &
     lane[without-lab]=$!
     # shellcheck disable=SC2064  # these two, also where the function is long gone
@@ -111,7 +111,7 @@ started=$SECONDS
 if (($#)); then
     for name in "$@"; do
         case $name in
-            lint | units | comanda | sanity | artefact | servers | seventeen | molecule | oldest | defects | integration | gives_way | keeps_pace) "$name" ;;
+            lint | units | comanda | sanity | artefact | servers | seventeen | molecule | oldest | defects | integration | gives_way) "$name" ;;
             *) die "no stage named $name" ;;
         esac
     done
