@@ -7,7 +7,7 @@ source "$(dirname "$0")/lib.sh"
 major=17
 # flask-cors: Debian's moto does not bring it, and no S3 server starts without.
 packages=(
-    ansible-core pgbackrest "postgresql-$major" python3-flask-cors python3-moto python3-psycopg python3-pytest python3-pytest-xdist python3-yaml restic sudo
+    ansible-core nginx-light pgbackrest "postgresql-$major" python3-flask-cors python3-moto python3-psycopg python3-pytest python3-pytest-xdist python3-yaml restic sudo
 )
 # What these tests find on the control node, as in every other stage.
 squawk=$(readlink -f .venv/bin/squawk)
