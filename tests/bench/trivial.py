@@ -14,7 +14,7 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.bench import 
 class _Read(Check):
     kind: t.ClassVar[str]
     subject: t.ClassVar[str]
-    wanted: t.ClassVar[object]
+    right: t.ClassVar[object]
 
     def observe(self, ctx: Context) -> dict[str, Json]:
         # The first of a kind reads the table that all of the kind are looked up in; the others wait for it.
@@ -22,8 +22,8 @@ class _Read(Check):
         return {"seen": reads.look(self.kind, self.subject)}
 
     def judge(self, seen: dict[str, Json], options: Options) -> list[Assertion]:
-        status = "pass" if seen["seen"] == self.wanted else "fail"
-        return [Assertion(status, "verdict.passed", {"count": 1}, expected=self.wanted, observed=seen["seen"], source=f"{self.kind} {self.subject}")]
+        status = "pass" if seen["seen"] == self.right else "fail"
+        return [Assertion(status, "verdict.passed", {"count": 1}, expected=self.right, observed=seen["seen"], source=f"{self.kind} {self.subject}")]
 
 
 def _checks(stem: str, group: str, item: str, listed: t.Iterable[tuple[str, str, object]]) -> dict[str, type[Check]]:
@@ -31,9 +31,9 @@ def _checks(stem: str, group: str, item: str, listed: t.Iterable[tuple[str, str,
         f"{stem}_{number:02}": type(
             f"{stem}_{number:02}",
             (_Read,),
-            {"name": f"{stem}_{number:02}", "items": (item,), "vantage": group, "kind": kind, "subject": subject, "wanted": wanted},
+            {"name": f"{stem}_{number:02}", "items": (item,), "vantage": group, "kind": kind, "subject": subject, "right": right},
         )
-        for number, (kind, subject, wanted) in enumerate(listed, 1)
+        for number, (kind, subject, right) in enumerate(listed, 1)
     }
 
 
