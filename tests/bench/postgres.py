@@ -55,10 +55,11 @@ ROLE = (
     "grant select on pg_catalog.pg_authid to golive_backup",
 )
 
-#: One backup, or one drill of it, in a process of its own that tells how much memory it took at most, in kilobytes.
+#: One backup, or one drill of it, in a process of its own that tells how much memory it took at most, in kilobytes. By its own address space: what
+#: getrusage(2) tells begins with what the bench itself had when it started that process.
 ALONE = (
-    "import json, resource, sys; from {package} import cage, job; {act}(json.load(open(sys.argv[1])));"
-    " print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    "import json, sys; from {package} import cage, job; {act}(json.load(open(sys.argv[1])));"
+    " print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
 )
 PACKAGE = cage.__name__.rpartition(".")[0]
 
