@@ -15,14 +15,16 @@ import sys
 #: What the checklist's callback says after the recap of a run under --check.
 CHECKED = "(--check)"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-COUNTED = re.compile(r"^(\S+) +: (ok=\d.*)$", re.MULTILINE)
+#: Molecule draws a line beside what a playbook prints, and breaks what is longer than its window: a recap's line goes on in the next one.
+BORDER = re.compile(r"^ *│ ?", re.MULTILINE)
+COUNTED = re.compile(r"^(\S+) +: (ok=\d.*(?:\n +\w+=.*)?)$", re.MULTILINE)
 WRONG = re.compile(r"\b(?:unreachable|failed|rescued|ignored)=[1-9]\d*")
 
 
 def mistakes(log: str) -> list[str]:
     """Return what is wrong with the checked runs in *log*; that there is none is wrong too."""
     found, checked = [], 0
-    before, *runs = COLOUR.sub("", log).split("PLAY RECAP")
+    before, *runs = BORDER.sub("", COLOUR.sub("", log)).split("PLAY RECAP")
     for run in runs:
         after, play, rest = run.partition("\nPLAY [")
         if CHECKED in after:

@@ -48,3 +48,12 @@ def test_a_warning_is_told(said: str) -> None:
 )
 def test_nothing_seen_is_nothing_proven(log: str, wanted: str) -> None:
     assert checked_clean.mistakes(log) == [wanted]
+
+
+def test_molecules_border_and_broken_lines_hide_nothing() -> None:
+    def bordered(counted: str) -> str:
+        broken = run("check", counted=counted).replace("failed=0    ", "failed=0\n  ")
+        return "".join(f"  \x1b[2m│\x1b[0m {line}\n" for line in broken.splitlines())
+
+    assert checked_clean.mistakes(bordered(CLEAN)) == []
+    assert checked_clean.mistakes(bordered(CLEAN.replace("rescued=0", "rescued=1"))) == ["db1: rescued=1"]
