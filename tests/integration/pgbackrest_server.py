@@ -71,6 +71,15 @@ class Archived:
         if USER:
             shutil.chown(path, USER)
 
+    @contextlib.contextmanager
+    def passphrase(self, wrong: str) -> t.Iterator[None]:
+        """Have *wrong* in the place of the passphrase for a while."""
+        self.write("conf.d/secrets.conf", f"[global]\nrepo1-cipher-pass={wrong}\n")
+        try:
+            yield
+        finally:
+            self.write("conf.d/secrets.conf", f"[global]\nrepo1-cipher-pass={PASSPHRASE}\n")
+
     def begin(self) -> list[str]:
         """Make the stanza, and restart the server so that it archives."""
         done = pitr.begin(self.config)

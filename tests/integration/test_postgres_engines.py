@@ -21,6 +21,7 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.postgres impo
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.migration_rehearsal import MigrationRehearsal
 from ansible_collections.resto.golive.plugins.module_utils._options import validated
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, files, pgbackrest, physical, pitr
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup.programs import Failed
 from ansible_collections.resto.golive.plugins.plugin_utils import texts
 
 from .pgbackrest_server import INVARIANTS, PASSPHRASE, Archived, archived
@@ -143,13 +144,30 @@ def test_what_is_kept_is_asked_of_the_job_and_not_of_its_settings(shop: Archived
     assert {one.code.partition(".")[2] for one in told} == {"setting_keeps", "copies_there", "covered", "policy_young"}
     with pytest.raises(CannotKnow, match="no_job"):
         check.observe(Uncaged({**options, "engine": "dump"}, {}, "", 90))
-    shop.write("conf.d/secrets.conf", "[global]\nrepo1-cipher-pass=another\n")
-    try:
-        with pytest.raises(CannotKnow) as caught:
-            check.observe(Uncaged(options, {}, "", 90))
-    finally:
-        shop.write("conf.d/secrets.conf", f"[global]\nrepo1-cipher-pass={PASSPHRASE}\n")
+    with shop.passphrase("another"), pytest.raises(CannotKnow) as caught:
+        check.observe(Uncaged(options, {}, "", 90))
     assert (caught.value.code, caught.value.params["phase"]) == ("backup_retention.plan_failed", "password")
+
+
+def test_a_wrong_passphrase_has_one_name_whatever_it_makes_of_a_file(shop: Archived) -> None:
+    """Random bytes are no lines of a file, or, once in 256 files, have no end: every way of it is met here, with files whose end is cut off for the rarer one."""
+    infos = [shop.home / "repo" / kind / "golive" / f"{kind}.info{copy}" for kind in ("backup", "archive") for copy in ("", ".copy")]
+    whole = {path: path.read_bytes() for path in infos}
+    with shop.passphrase("another"):
+        for cut in (0, 16):
+            for path, raw in whole.items():
+                path.write_bytes(raw[: len(raw) - cut])
+            try:
+                stanza, _unknown = pgbackrest.info(shop.config)
+                assert pgbackrest.state(stanza)[0] == "password", (cut, stanza)
+                with pytest.raises(pgbackrest.Refused) as caught:
+                    pgbackrest.call(shop.config, "backup", "--type=full")
+                assert caught.value.name == "password", (cut, caught.value.args)
+                with pytest.raises(Failed, match="proved nothing"):
+                    pgbackrest.verify(shop.config)
+            finally:
+                for path, raw in whole.items():
+                    path.write_bytes(raw)
 
 
 BROKEN = {"cut short": '{"id": "x", ', "no manifest at all": "[1, 2]", "changed": '{"id": "x", "seal": "y"}', "gone": None}

@@ -36,11 +36,12 @@ SINCE = {"repo-sftp": "2.46", "repo-block": "2.46"}
 #: to the standard output, before the answer.
 LOGGED = re.compile(r"^P\d{2,} +\w+: .*\n(?: {8,}.*\n)*", re.MULTILINE)
 
-#: What a wrong passphrase makes of a file.
-UNDECIPHERED = "found outside of section"
+#: What it says of a file that a wrong passphrase made random bytes of: they make no line of a section, or, once in 256 files, no end of an enciphered file
+#: (400 wrong passphrases tried with 2.45). What is wrong with a certificate is a ``CryptoError`` too, so that name alone tells nothing.
+UNDECIPHERED = ("found outside of section", "is or was the repo encrypted?")
 
 #: What ``info``, which ends with 0, says in a status of a repository that it cannot look at (its ``error.auto``): (words, name).
-STATES = ((UNDECIPHERED, "password"), ("[HostConnectError]", "unreachable"), ("unable to get address", "unreachable"))
+STATES = (*((words, "password") for words in UNDECIPHERED), ("[HostConnectError]", "unreachable"), ("unable to get address", "unreachable"))
 
 #: How long an answer is waited for where somebody only looks, in seconds. It asks four times: with its own 60 s it takes minutes to hear that a store is gone.
 LOOK_S = 10
@@ -58,7 +59,7 @@ class Refused(Failed):
 
     def __init__(self, command: str, rc: int, said: str) -> None:
         super().__init__("pgbackrest", f"pgbackrest {command} ended with {rc}: {_printable(programs.last_words(said))}")
-        encrypted = rc == 29 and UNDECIPHERED in said
+        encrypted = rc in (29, 95) and any(words in said for words in UNDECIPHERED)
         damaged = rc == 42 and ("[FormatError]" in said or "[ChecksumError]" in said)  # a segment that cannot be unpacked
         self.name = "password" if encrypted else "corrupt" if damaged else CODES.get(rc, "other")
 
@@ -159,18 +160,22 @@ def folders(config: Config) -> set[str]:
 
 
 def verify(config: Config) -> list[dict[str, Json]]:
-    """Read the whole repository and return what is damaged, each as ``{code, name, wanted, found}``. Raises :class:`Refused`.
+    """Read the whole repository and return what is damaged, each as ``{code, name, wanted, found}``. Raises :class:`Failed` where it could not look.
 
-    It ends with 0 whatever it finds, and it does not notice a segment that is gone (tried with 2.45): :func:`gaps` does.
+    It ends with 0 whatever it finds, also where the passphrase is wrong and it has read nothing, and it does not notice a segment that is gone (tried with
+    2.45): :func:`gaps` does.
     """
     told, where = [], ""
-    for line in call(config, "verify", "--output=text", "--verbose", "--log-level-file=off").splitlines():
+    said = call(config, "verify", "--output=text", "--verbose", "--log-level-file=off")
+    for line in said.splitlines():
         named = re.match(r"\s*(archiveId|backup): ([^,]+)", line)
         where = named[2] if named else where
         counts = {name: int(number) for name, number in re.findall(r"(missing|checksum invalid|size invalid|other): (\d+)", line)}
         if any(counts.values()):
             found = ", ".join(f"{name}: {number}" for name, number in counts.items() if number)
             told.append({"code": "bundle_corrupt", "name": where, "wanted": "0", "found": found})
+    if not told and not re.search(r"^status: ok$", said, re.MULTILINE):
+        raise Failed("verify", f"pgbackrest verify proved nothing: {_printable(' '.join(said.split()))[:300]}")
     return told
 
 
