@@ -24,7 +24,7 @@ from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup.programs import Failed
 from ansible_collections.resto.golive.plugins.plugin_utils import texts
 
-from .pgbackrest_server import INVARIANTS, PASSPHRASE, Archived, archived
+from .pgbackrest_server import INVARIANTS, Archived, archived
 from .postgres_server import USER, wait_until
 from .test_postgres_drill import Uncaged
 
@@ -150,7 +150,7 @@ def test_what_is_kept_is_asked_of_the_job_and_not_of_its_settings(shop: Archived
 
 
 def test_a_wrong_passphrase_has_one_name_whatever_it_makes_of_a_file(shop: Archived) -> None:
-    """Random bytes are no lines of a file, or, once in 256 files, have no end: every way of it is met here, with files whose end is cut off for the rarer one."""
+    """Random bytes are no lines of a file, or, once in 256 files, have no end: files whose end is cut off stand for the rarer one."""
     infos = [shop.home / "repo" / kind / "golive" / f"{kind}.info{copy}" for kind in ("backup", "archive") for copy in ("", ".copy")]
     whole = {path: path.read_bytes() for path in infos}
     with shop.passphrase("another"):
