@@ -144,11 +144,12 @@ def canaries() -> dict[str, str]:
 
 
 def run(ctx: Context, argv: t.Sequence[str], **how: t.Any) -> Completed:
-    """``ctx.run`` without the variables that git sets for its hooks; problems name the command that was meant."""
+    """``ctx.run`` without the variables that git sets for its hooks, but for those in ``env``; problems name the command that was meant."""
     if shutil.which(argv[0]) is None:
         raise CannotKnow("common.command_missing", command=argv[0])
     try:
-        return ctx.run(["env", *(part for name in INHERITED for part in ("-u", name)), *argv], **how)
+        unset = [part for name in INHERITED if name not in how.get("env", {}) for part in ("-u", name)]
+        return ctx.run(["env", *unset, *argv], **how)
     except CannotKnow as problem:
         name = os.path.basename(argv[0])
         raise CannotKnow(problem.code, problem.status, **{key: name if value == "env" else value for key, value in problem.params.items()}) from None

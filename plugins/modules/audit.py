@@ -84,7 +84,10 @@ golive:
   type: dict
   contains:
     rows:
-      description: One observation for each item, check and target.
+      description:
+        - One observation for each item, check and target. In a run (C(golive.yml) and the other playbooks) only C(item), C(check), C(target), C(status) and
+          C(reason) of each, because the run's ledger holds it whole; without one also C(expected), C(observed), C(evidence), C(changes),
+          C(started_at) and C(duration_ms).
       type: list
       elements: dict
       sample:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -54,6 +55,25 @@ def told(result: Result) -> set[tuple[str, str]]:
     return {(one["code"], one["name"]) for one in result["told"]}
 
 
+@contextlib.contextmanager
+def backed_up(server: Cluster, name: str, *statements: str) -> t.Iterator[pathlib.Path]:
+    """Make a database of its own, and yield the folder below which its backup lies as a drill finds it."""
+    home = server.home / name
+    home.mkdir()
+    server.sql(f"create database {name}")
+    try:
+        server.sql(*CANARY, *statements, database=name)
+        connection = {"host": str(server.sockets), "port": 5432, "user": "golive_backup"}
+        line = job.back_up({"name": "db1", "database": name, "directory": str(home), "connection": connection})
+        assert line["ok"], json.dumps(line)
+        (home / str(line["id"])).rename(home / "backup")
+        (home / "work").mkdir()
+        yield home
+    finally:
+        shutil.rmtree(home)
+        server.sql(f"drop database {name}")
+
+
 def resealed(folder: pathlib.Path, change: t.Callable[[dict[str, t.Any]], None]) -> None:
     """Change a manifest and seal it again, as whoever can rewrite both would."""
     path = folder / files.MANIFEST
@@ -82,22 +102,10 @@ def test_everything_comes_back_and_the_live_cluster_never_notices(server: Cluste
     assert [setting in words for setting in ("fsync=off", "full_page_writes=off", "synchronous_commit=off")] == [settings == "tuned"] * 3
 
 
-def test_a_database_without_a_row_is_not_the_shop(server: Cluster, tmp_path: pathlib.Path) -> None:
+def test_a_database_without_a_row_is_not_the_shop(server: Cluster) -> None:
     """The wrong database, or one that was just set up: its canary comes back exact, and nothing else is in it."""
-    server.sql("create database hollow")
-    home = server.home / "hollow"
-    home.mkdir()
-    try:
-        server.sql("create table orders (id int)", *CANARY, database="hollow")
-        connection = {"host": str(server.sockets), "port": 5432, "user": "golive_backup"}
-        line = job.back_up({"name": "db1", "database": "hollow", "directory": str(home), "connection": connection})
-        assert line["ok"], json.dumps(line)
-        (home / str(line["id"])).rename(home / "backup")
-        (home / "work").mkdir()
+    with backed_up(server, "hollow", "create table orders (id int)") as home:
         result = rehearse(home)
-    finally:
-        shutil.rmtree(home)
-        server.sql("drop database hollow")
     assert (result["verdict"], result["tables"], result["rows"]) == ("pass", 1, 0)
     (judged,) = drill_rules.judge({"id": "b", "questions": {}, **result}, {**OPTIONS, "invariants": {}})
     assert (judged.status, judged.code) == ("fail", "restore_drill.empty")
@@ -133,27 +141,11 @@ HOSTILE = (
 def test_no_trigger_of_the_shops_runs_on_a_copy(server: Cluster) -> None:
     """Whoever may write a function into the shop's database must not have it run by the drill, which adds an extension to the copy. Nor by a backup."""
     touched = server.home / "touched"
-    server.sql("create database hostile")
-    home = server.home / "h"
-    home.mkdir()
-    try:
-        server.sql("create table orders as select 1 as id", *CANARY, database="hostile")
-        connection = {"host": str(server.sockets), "port": 5432, "user": "golive_backup"}
-        asked = {"name": "db1", "database": "hostile", "directory": str(home), "connection": connection}
-        server.sql(*(line.format(file=touched) for line in HOSTILE), database="hostile")
-        touched.unlink(missing_ok=True)
-        line = job.back_up(asked)
-        assert line["ok"], json.dumps(line)
+    with backed_up(server, "hostile", "create table orders as select 1 as id", *(line.format(file=touched) for line in HOSTILE)) as home:
         assert not touched.exists()
-        (home / str(line["id"])).rename(home / "backup")
-        (home / "work").mkdir()
         result = rehearse(home)
-        assert result["verdict"] == "pass", result
-        assert not touched.exists(), "the copy ran the shop's event trigger"
-    finally:
-        shutil.rmtree(home)
-        touched.unlink(missing_ok=True)
-        server.sql("drop database hostile")
+    assert result["verdict"] == "pass", result
+    assert not touched.exists(), "the copy ran the shop's event trigger"
 
 
 def test_what_a_cage_does_not_hold_is_not_claimed(fetched: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

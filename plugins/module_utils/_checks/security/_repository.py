@@ -76,18 +76,26 @@ def text_at_head(ctx: Context, git_dir: str, path: str) -> str:
 def mirror_uncommitted(ctx: Context, repository: Repository, git_dir: str) -> set[str]:
     """Put what is staged, and then what tracked files hold now, into the mirror as two commits; return their ids.
 
-    One scan of the mirror then sees what the next commit would bring in. Index and objects are the mirror's: the repository is only read.
+    One scan of the mirror then sees what the next commit would bring in. Index and objects are the mirror's: the repository is only read. Where git writes an
+    object that borrowed ones have already, it renews the time of their file instead; so blobs and trees go to a place that borrows nothing.
     """
     if repository.bare:
         return set()
     git = ["git", f"--git-dir={git_dir}", f"--work-tree={repository.path}", "-C", repository.path]
+    own = os.path.join(git_dir, "own")
+    os.mkdir(own)
+    with open(os.path.join(git_dir, "objects", "info", "alternates"), "a", encoding="utf-8") as alternates:
+        alternates.write(f"{own}\n")
+    unborrowed = {**HERMETIC, "GIT_OBJECT_DIRECTORY": own}
     index = repository.git(ctx, "ls-files", "--stage", "-z")
     run(ctx, [*git, "update-index", "-z", "--index-info"], env=HERMETIC, stdin=index)
+    # Tells apart what is as it was: only the rest is written. It ends with 1 where there is a rest.
+    run(ctx, [*git, "update-index", "-q", "--refresh"], env=HERMETIC, ok=None)
     ids: list[str] = []
     for stage in ("staged", "tracked"):
         if stage == "tracked":
-            run(ctx, [*git, "add", "--update"], env=HERMETIC)
-        tree = run(ctx, [*git, "write-tree"], env=HERMETIC, ok=None)
+            run(ctx, [*git, "add", "--update"], env=unborrowed)
+        tree = run(ctx, [*git, "write-tree", "--missing-ok"], env=unborrowed, ok=None)
         if tree.rc and stage == "staged":
             continue  # A merge is under way: the index has no tree until its conflicts are settled, the files have.
         commit = [*git, "commit-tree", tree.stdout.strip(), "-p", ids[-1] if ids else "HEAD", "-m", stage]
