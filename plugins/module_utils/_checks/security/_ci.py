@@ -45,6 +45,11 @@ NARROWING = re.compile(r"\s(?:--baseline-path|-b|--config|-c|--enable-rule|--git
 #: Values of these that say what gitleaks does anyway.
 DEFAULTS = frozenset({".gitleaks.toml", "./.gitleaks.toml", ".", "./", ".gitleaksignore", "./.gitleaksignore", "0"})
 
+#: Variables that give it other rules (gitleaks' README, "Configuration"): one names a file, the other is one.
+RULES_FILE, RULES_TEXT = "GITLEAKS_CONFIG", "GITLEAKS_CONFIG_TOML"
+#: One of them set by a shell, also for the steps that follow (``>> $GITHUB_ENV``).
+ASSIGNED = re.compile(rf"\b({RULES_TEXT}|{RULES_FILE})=[\"']?([^\s\"']+)")
+
 #: GitLab rules that make a job run on what is pushed or proposed.
 PUSHED = re.compile(r"merge_request_event|CI_MERGE_REQUEST_IID|CI_COMMIT_BRANCH|[\"']push[\"']")
 
@@ -148,6 +153,13 @@ def _narrowed(line: str) -> str:
     return next((found[0].strip() for found in NARROWING.finditer(line) if found["value"].strip("\"'") not in DEFAULTS), "")
 
 
+def _other_rules(script: str, variables: t.Mapping[str, t.Any]) -> str:
+    """Return the variable that gives gitleaks other rules than the repository's, or an empty text; what *script* assigns stands above *variables*."""
+    values = {**variables, **dict(ASSIGNED.findall(script))}
+    found = ((name, str(values.get(name) or "")) for name in (RULES_TEXT, RULES_FILE))
+    return next((f"{name}: {value}"[:120] for name, value in found if value and value not in DEFAULTS), "")
+
+
 # --- GitHub, Gitea and Forgejo ------------------------------------------------------------------------------------------------------------
 
 
@@ -156,9 +168,10 @@ def _actions(path: str, document: dict[t.Any, t.Any]) -> list[Step]:
     untriggered, filtered = _events(document.get("on", document.get(True)))
     steps: list[Step] = []
     for name, job in (document.get("jobs") or {}).items():
-        depth, shell = "no actions/checkout", _shell(document, job)
+        depth, shell, said = "no actions/checkout", _shell(document, job), ""
         for step in job.get("steps") or []:
             uses, script = str(step.get("uses") or ""), str(step.get("run") or "")
+            said += f"{script}\n"
             if re.match(r"(?:https://[^/]+/)?actions/checkout@", uses):
                 given = str((step.get("with") or {}).get("fetch-depth", 1))
                 depth = "" if given == "0" else f"fetch-depth: {given}"
@@ -171,6 +184,7 @@ def _actions(path: str, document: dict[t.Any, t.Any]) -> list[Step]:
                 (f"continue-on-error: {_plain(one['continue-on-error'])}" for one in (step, job) if one.get("continue-on-error", False) is not False), ""
             )
             conditions = [str(one["if"]) for one in (step, job) if "if" in one and not _always(str(one["if"]))]
+            variables = {name: value for one in (document, job, step) for name, value in (one.get("env") or {}).items()}
             never = next((f"if: {condition}" for condition in conditions if re.sub(r"[${}\s]", "", condition).lower() == "false"), "")
             steps.append(
                 {
@@ -180,7 +194,7 @@ def _actions(path: str, document: dict[t.Any, t.Any]) -> list[Step]:
                     "untriggered": untriggered or never,
                     "masked": tolerated or found["masked"],
                     "partial": found["partial"] or depth,
-                    "narrowed": found["narrowed"],
+                    "narrowed": found["narrowed"] or _other_rules(said, variables),
                     "condition": f"if: {conditions[0]}" if conditions else filtered,
                 }
             )
@@ -251,7 +265,8 @@ def _gitlab(path: str, document: dict[t.Any, t.Any]) -> list[Step]:
         found = call(script, pipefail=True)
         if found is None:
             continue
-        depth = "" if re.search(r"fetch\s.*--unshallow", script) else _gitlab_depth(document, job)
+        variables = _gitlab_variables(document, job)
+        depth = "" if re.search(r"fetch\s.*--unshallow", script) else _gitlab_depth(variables)
         untriggered, condition = _limits(job)
         tolerated = "" if job.get("allow_failure", False) is False else f"allow_failure: {_plain(job['allow_failure'])}"
         steps.append(
@@ -262,7 +277,7 @@ def _gitlab(path: str, document: dict[t.Any, t.Any]) -> list[Step]:
                 "untriggered": whole_file[0] or untriggered,
                 "masked": tolerated or found["masked"],
                 "partial": found["partial"] or depth,
-                "narrowed": found["narrowed"],
+                "narrowed": found["narrowed"] or _other_rules(script, variables),
                 "condition": whole_file[1] or condition,
             }
         )
@@ -285,9 +300,12 @@ def _extended(document: dict[t.Any, t.Any], job: dict[str, t.Any], depth: int = 
     return {**merged, **job}
 
 
-def _gitlab_depth(document: dict[t.Any, t.Any], job: dict[str, t.Any]) -> str:
+def _gitlab_variables(document: dict[t.Any, t.Any], job: dict[str, t.Any]) -> dict[str, str]:
     variables = {**(document.get("variables") or {}), **(job.get("variables") or {})}
-    values = {name: str(value.get("value") if isinstance(value, dict) else value) for name, value in variables.items()}
+    return {name: str(value.get("value") if isinstance(value, dict) else value) for name, value in variables.items()}
+
+
+def _gitlab_depth(values: t.Mapping[str, str]) -> str:
     if values.get("GIT_STRATEGY") in ("none", "empty"):
         return f"GIT_STRATEGY: {values['GIT_STRATEGY']}"
     given = values.get("GIT_DEPTH", "20 (default)")
