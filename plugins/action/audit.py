@@ -28,8 +28,8 @@ from ansible_collections.resto.golive.plugins.plugin_utils.verdict import Facts
 #: What the round trip, the interpreter's start and the imports may take beyond the checks' own deadlines, in seconds.
 OVERHEAD_S = 30.0
 OWN_ARGUMENTS = frozenset({"drills", "step", "fix", "budget_s"})
-#: What a task of a run tells of a row; all of it is in the ledger. Ansible copies a result, and templates it, again and again.
-TOLD = ("item", "check", "target", "status", "reason")
+#: What the audit of a run tells of a row; all of it is in the ledger. Ansible copies a result, and templates it, again and again.
+GIST = ("item", "check", "target", "status", "reason")
 
 Row = dict[str, t.Any]
 
@@ -60,6 +60,8 @@ class ActionModule(ActionBase):
         told = [value for values in secrets.values() for value in values.values()]
         seen = scrub(joint.parts_seen(rows), told)
         rows = self._record([row for row in rows if row["check"] in CHECKS], entries, host, told, fix, variables)
+        if not single and CurrentRun.of(variables):
+            rows = [{name: row[name] for name in GIST} for row in rows]
         result.update(changed=answer.get("changed", False), golive={"rows": rows, "joint": seen})
         if "diff" in answer:
             result["diff"] = answer["diff"]
@@ -207,7 +209,7 @@ class ActionModule(ActionBase):
         return [row for entry in entries for target in entry.targets for row in _rows(entry, target, status, code, params)]
 
     def _record(self, rows: list[Row], entries: list[Entry], host: str, secrets: list[str], fix: bool, variables: dict[str, t.Any]) -> list[Row]:
-        """Write the rows into the run, whole and redacted, and return the gist of them; without a run (a user's own playbook) they are only returned, whole."""
+        """Write the rows into the run, whole and redacted, and return them; without a run (a user's own playbook) they are only returned."""
         run = CurrentRun.of(variables)
         by_check = {entry.check.name: entry for entry in entries}
         if run is None:
@@ -222,7 +224,7 @@ class ActionModule(ActionBase):
             basis = entry.basis(row["target"]["kind"], row["target"]["name"])
             whole.append(run.observation(row, host, mode=mode, basis=basis, impact=entry.check.impact, facts=facts, secrets=secrets))
         run.write(host, whole)
-        return [{name: row[name] for name in TOLD} for row in whole]
+        return whole
 
 
 def _rows(entry: Entry, target: tuple[str, str], status: str, code: str, params: t.Mapping[str, t.Any]) -> list[Row]:

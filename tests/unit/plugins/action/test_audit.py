@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+import pathlib
 import time
 import types
 import typing as t
@@ -15,7 +17,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible_collections.resto.golive.plugins.action.audit import ActionModule
 from ansible_collections.resto.golive.plugins.module_utils._check import Check
 from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
-from ansible_collections.resto.golive.plugins.plugin_utils import catalogue
+from ansible_collections.resto.golive.plugins.plugin_utils import catalogue, engine, ledger
 from ansible_collections.resto.golive.plugins.plugin_utils.manifest import Entry
 
 CHECK = CHECKS["redis_persistence"]
@@ -92,6 +94,21 @@ def test_a_check_that_looks_still_looks_under_check_mode() -> None:
     host = Host("redis_persistence", check_mode=True)
     assert "skipped" not in host.run(redis_strategy="queue")
     assert host.asked == ["redis_persistence"]
+
+
+@pytest.mark.parametrize(("module", "whole"), [("audit", False), ("redis_persistence", True)])
+def test_a_run_writes_everything_down_and_the_audit_tells_the_gist(tmp_path: pathlib.Path, module: str, whole: bool) -> None:
+    """Roles read the evidence of a check that they call by its own name."""
+    path = ledger.start(tmp_path, "staging", {"rows": []})
+    run = {"golive": {"path": str(path), "environment": "staging", "impact": "passive"}}
+    known = {**SYSTEM, "redis_strategy": "queue"}
+    door = Host(module).door
+    result = door.run(None, {"inventory_hostname": "h1", "groups": GROUPS, "hostvars": {"localhost": known, "h1": known}, engine.RUN_VARIABLE: run})
+    told = [one for one in result["golive"]["rows"] if one["check"] == "redis_persistence"]
+    written = [line for line in map(json.loads, (path / "h1.jsonl").read_text().splitlines()) if line.get("check") == "redis_persistence"]
+    assert [one["status"] for one in told] == ["error"]
+    assert ("evidence" in told[0]) is whole
+    assert "evidence" in written[0]
 
 
 def observed(answer: object, check: type[Check] = CHECK, **variables: t.Any) -> list[dict[str, t.Any]]:
