@@ -123,6 +123,7 @@ class _Worker:
         self.indexes = indexes
         self.progress = {index: _Progress() for index in indexes}
         self.children: set[int] = set()
+        self.heard_at = time.monotonic()
         self.buffer = b""
         self.read_end, write_end = os.pipe()
         self.pid = os.fork()
@@ -149,7 +150,7 @@ def _collect(workers: list[_Worker], units: t.Sequence[Unit], results: dict[int,
                 if not _receive(worker, results):
                     selector.unregister(worker.read_end)
             for worker in [key.data for key in selector.get_map().values()]:
-                if all(progress.done or _late(progress, units[index]) for index, progress in worker.progress.items()):
+                if _nothing_more(worker, units):
                     selector.unregister(worker.read_end)
     for worker in workers:
         worker.end()
@@ -163,6 +164,7 @@ def _receive(worker: _Worker, results: dict[int, list[Row]]) -> bool:
     chunk = os.read(worker.read_end, 1 << 16)
     if not chunk:
         return False
+    worker.heard_at = time.monotonic()
     *lines, worker.buffer = (worker.buffer + chunk).split(b"\n")
     for line in lines:
         event = json.loads(line)
@@ -174,6 +176,17 @@ def _receive(worker: _Worker, results: dict[int, list[Row]]) -> bool:
         else:
             worker.progress[event["unit"]].started_at = time.monotonic()
     return True
+
+
+def _nothing_more(worker: _Worker, units: t.Sequence[Unit]) -> bool:
+    """Whether *worker* has nothing left to say: all it started is done or past its deadline, and so is all it was given, or it cannot start the rest.
+
+    It cannot if a hung unit holds every thread or the interpreter's lock. A free thread starts the next unit at once, so silence after a late one tells.
+    """
+    started = [(progress, units[index]) for index, progress in worker.progress.items() if progress.done or progress.started_at is not None]
+    late = [_late(progress, unit) for progress, unit in started if not progress.done]
+    silent = time.monotonic() > worker.heard_at + GRACE_S
+    return all(late) and (len(started) == len(worker.progress) or (bool(late) and silent))
 
 
 def _late(progress: _Progress, unit: Unit) -> bool:
