@@ -81,8 +81,8 @@ class ActionModule(ActionBase):
             ledger.adopt_leftovers(runs, run.path)
             ledger.seal(run.path, tags=run.manifest["tags"], limit=run.manifest["limit"], impact=run.impact)
         sealed, broken = ledger.load(runs, run.environment)
-        rows = [row for one in sealed for row in one.rows] + (current.rows if self._task.check_mode else [])
-        observations = [row for row in rows if row["row"] == "observation"]
+        unsealed = current.rows if self._task.check_mode else []
+        observations = ledger.observations(sealed) + [row for row in unsealed if row["row"] == "observation"]
         hosts = {row["host"]: row for row in current.rows if row["row"] == "host"}
         facts = Facts.of(hosts, run.path.name)
         problems = [Reason(problem.code, problem.params) for problem in broken] + self._problems(run, hosts, variables)
@@ -127,7 +127,7 @@ class ActionModule(ActionBase):
     @staticmethod
     def _from_staging(run: CurrentRun, own: list[dict[str, t.Any]], facts: Facts, staging: list[ledger.Run]) -> list[dict[str, t.Any]]:
         """Staging's word where it counts here too."""
-        lendable = [row for one in staging for row in one.rows if row["row"] == "observation"]
+        lendable = ledger.observations(staging)
         lent = promotion.borrowed(run.manifest["rows"], own, lendable, facts.release)
         return [{**row, "machine": facts.machines.get(row["target"]["host"], "")} for row in lent]
 

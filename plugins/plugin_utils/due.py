@@ -18,12 +18,12 @@ from ansible_collections.resto.golive.plugins.plugin_utils.verdict import Facts,
 
 #: Under this key the manifest has the newest sealed row of each drill, with what decides whether it holds.
 REMEMBERED = "drilled"
-_DECIDES = ("item", "check", "target", "status", "basis", "machine", "release", "run_id", "started_at")
+_DECIDES = ("item", "check", "target", "status", "basis", "machine", "release", "run_id", "started_at", "sealed_at")
 
 
 def remembered(sealed: t.Iterable[ledger.Run]) -> list[dict[str, t.Any]]:
     """Return the newest row of each drill in the *sealed* runs, as far as :func:`only_due` asks."""
-    rows = (row for run in sealed for row in run.rows if row["row"] == "observation" and row["check"] in CHECKS and CHECKS[row["check"]].drill)
+    rows = (row for row in ledger.observations(sealed) if row["check"] in CHECKS and CHECKS[row["check"]].drill)
     return [{name: seen.get(name) for name in _DECIDES} for _key, seen in sorted(newest_by_key(rows).items())]
 
 

@@ -160,6 +160,11 @@ def load(runs: pathlib.Path, environment: str) -> tuple[list[Run], list[Problem]
     return found, problems + _missing(runs, known)
 
 
+def observations(sealed: t.Iterable[Run]) -> list[Row]:
+    """Return what the *sealed* runs saw, each row with the moment of its seal (``sealed_at``): a time after that is none at which it was seen."""
+    return [{**row, "sealed_at": run.seal["sealed_at"]} for run in sealed for row in run.rows if row["row"] == "observation"]
+
+
 def _flaw(run: Run, body: dict[str, t.Any], environment: str) -> Problem | None:
     """What is wrong with *run* by its own seal, or None."""
     if any(body[key] != value for key, value in _sums(run.path).items()):

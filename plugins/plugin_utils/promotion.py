@@ -48,7 +48,7 @@ def staging_go(latest: pathlib.Path, sealed: t.Sequence[ledger.Run], release: st
 
 def _decided_again(run: ledger.Run, sealed: t.Sequence[ledger.Run], signed: t.Mapping[str, list[dict[str, t.Any]]]) -> tuple[str, str | None]:
     """Return the verdict and the release of *run* by the sealed evidence. Of the report come only the signatures, and whether git has them is sealed too."""
-    observations = [row for one in sealed for row in one.rows if row["row"] == "observation"]
+    observations = ledger.observations(sealed)
     facts = Facts.of({row["host"]: row for row in run.rows if row["row"] == "host"}, run.id)
     records = run.manifest["records"]
     waivers, attestations = (signatures.with_records(signed[name], records.get(f"golive_{name}", ())) for name in ("waivers", "attestations"))

@@ -135,7 +135,7 @@ def decide(
     items = {}
     for item, fields in manifest["items"].items():
         rows = tuple(_row_result(row, fields, newest.get(key_of(row)), now, facts, manifest) for row in manifest["rows"] if row["item"] == item)
-        items[item] = _with_waiver(item, _item_result(item, fields, rows, signed, facts), waived)
+        items[item] = _with_waiver(item, fields, _item_result(item, fields, rows, signed, facts), waived)
 
     used = [result.waiver for result in items.values() if result.waiver is not None]
     waived = [dataclasses.replace(w, state="used") if any(w.entry is entry for entry in used) else w for w in waived]
@@ -209,6 +209,9 @@ def stale(row: t.Mapping[str, Json], fields: t.Mapping[str, Json], seen: Observa
     host = row["target"]["host"]
     if age_s < -MAX_SKEW_MS / 1000:
         return Reason("verdict.stale_future", {"at": seen["started_at"]})
+    # It was never seen at the time that it bears, and waiting makes no evidence of it. A run under --check has no seal, and is over now.
+    if seen.get("sealed_at") and (moment(seen["sealed_at"]) - moment(seen["started_at"])).total_seconds() < -MAX_SKEW_MS / 1000:
+        return Reason("verdict.stale_after_its_run", {"at": seen["started_at"], "ended": seen["sealed_at"]})
     if age_s > fields["max_age_h"] * 3600:
         return Reason("verdict.stale_age", {"age_h": round(age_s / 3600, 1), "max_age_h": fields["max_age_h"]})
     if seen["basis"] != row["basis"]:
@@ -240,13 +243,16 @@ def _item_result(item: str, fields: t.Mapping[str, Json], rows: tuple[RowResult,
 
 
 def _contradiction(item: str, rows: tuple[RowResult, ...], facts: Facts) -> Reason | None:
-    """What was seen of the thing that is said not to be there: its server runs, or a check found it, whether good or bad."""
+    """What was seen of the thing that is said not to be there: its server runs, or a check found it, whether good or bad.
+
+    That what was found is old by now does not make it go away; a newer look that finds nothing does.
+    """
     section = item.partition(".")[0]
     for host, sections in sorted(facts.servers.items()):
         if section in sections:
             return Reason("verdict.contradicted_by_server", {"host": host, "server": section})
     for result in rows:
-        if result.state in STATE_OF.values():
+        if result.observation is not None and result.observation["status"] in STATE_OF:
             return Reason("verdict.contradicted_by_check", {"check": result.row["check"], **{name: result.row["target"][name] for name in ("host", "name")}})
     return None
 
@@ -266,9 +272,10 @@ def _with_attestation(item: str, result: ItemResult, signed: t.Sequence[Signed])
     return dataclasses.replace(result, state="pending", reason=Reason("verdict.attestation_missing", {"item": item}))
 
 
-def _with_waiver(item: str, result: ItemResult, waived: t.Sequence[Signed]) -> ItemResult:
+def _with_waiver(item: str, fields: t.Mapping[str, Json], result: ItemResult, waived: t.Sequence[Signed]) -> ItemResult:
     """Accept a known risk, and only a known one: a row that nobody could look at, or a signature that is missing, is not covered by it."""
-    open_states = ({row.state for row in result.rows} | {result.state}) - TICKED
+    unsigned = {"pending"} if fields["attestation"] and result.attestation is None else set()
+    open_states = ({row.state for row in result.rows} | {result.state} | unsigned) - TICKED
     for waiver in waived:
         if open_states and waiver.flaw is None and waiver.entry["item"] == item and open_states <= signatures.covered(waiver.entry):
             params = {name: waiver.entry[name] for name in ("expires", "owner", "approver", "reason")}

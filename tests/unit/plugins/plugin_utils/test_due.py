@@ -65,6 +65,18 @@ def test_what_the_verdict_would_not_take_is_due(changed: dict[str, str]) -> None
     assert is_due(drill(), seen(drill(), **changed))
 
 
+def test_what_is_dated_after_the_end_of_its_own_run_is_due(tmp_path: pathlib.Path) -> None:
+    entry = drill()
+    (row,) = seen(entry, age_h=1.0, environment="staging", row="observation").values()
+    path = ledger.start(tmp_path, "staging", {"rows": []})
+    ledger.append(path, "edge1", [row])
+    seal = ledger.seal(path)
+    (kept,) = due.remembered(ledger.load(tmp_path, "staging")[0])
+    assert not is_due(entry, {key_of(kept): kept})
+    ended = ledger.timestamp(datetime.datetime.fromisoformat(seal["sealed_at"]) - datetime.timedelta(hours=2))
+    assert is_due(entry, {key_of(kept): {**kept, "sealed_at": ended}})
+
+
 @pytest.mark.parametrize("bound", [True, False])
 def test_another_release_makes_due_what_is_bound_to_it(bound: bool) -> None:
     entry = drill(release_bound=bound)

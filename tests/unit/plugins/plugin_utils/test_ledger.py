@@ -50,6 +50,14 @@ def test_sealed_runs_are_whole_and_others_cannot_read_them(runs: pathlib.Path) -
     assert all(file.stat().st_mode & 0o007 == 0 for file in path.iterdir())
 
 
+def test_what_was_seen_comes_with_the_moment_of_its_seal(runs: pathlib.Path) -> None:
+    """Whatever a row says of itself, and without what is no observation."""
+    path = ledger.start(runs, ENVIRONMENT, {"rows": []})
+    ledger.append(path, "edge1", [{**ROWS[0], "sealed_at": "2031-01-01T00:00:00Z"}, {**ROWS[0], "row": "host"}])
+    body = ledger.seal(path)
+    assert ledger.observations(ledger.load(runs, ENVIRONMENT)[0]) == [{**ROWS[0], "sealed_at": body["sealed_at"]}]
+
+
 def change(path: pathlib.Path) -> None:
     file = path / "edge1.jsonl"
     file.write_text(file.read_text().replace("fail", "pass"))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import typing as t
 
@@ -13,7 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.resto.golive.plugins.module_utils._check import STATUSES
-from ansible_collections.resto.golive.plugins.plugin_utils.verdict import GO, GO_WITH_WAIVERS, NO_GO, STATES, Decision, Facts, Reason, decide, other_releases
+from ansible_collections.resto.golive.plugins.plugin_utils.verdict import (
+    GO,
+    GO_WITH_WAIVERS,
+    NO_GO,
+    STATES,
+    TICKED,
+    Decision,
+    Facts,
+    Reason,
+    decide,
+    other_releases,
+)
 
 NOW = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
 FACTS = Facts("v1", {"h1": "machine-1", "h2": "machine-2"})
@@ -77,6 +89,9 @@ def test_nothing_to_prove_is_no_go() -> None:
         (seen(age_s=24 * 3600 + 1), ("stale", "verdict.stale_age")),
         (seen(age_s=-5), ("pass", "c.said")),
         (seen(age_s=-6), ("stale", "verdict.stale_future")),
+        (seen(sealed_at="2026-11-24T11:58:55+00:00"), ("pass", "c.said")),
+        (seen(sealed_at="2026-11-24T11:58:54.999Z"), ("stale", "verdict.stale_after_its_run")),
+        (seen(age_s=-6, sealed_at="2026-11-24T11:00:00Z"), ("stale", "verdict.stale_future")),
         (seen(basis="other"), ("stale", "verdict.stale_basis")),
         (seen(machine="rebuilt"), ("stale", "verdict.stale_machine")),
         (seen(clock_skew_ms=5000), ("pass", "c.said")),
@@ -124,6 +139,7 @@ def test_a_row_without_evidence_says_why(lacking: Dict, code: str) -> None:
         ("pass", None, (NO_GO, "fail", "verdict.contradicted_by_check")),
         ("warn", None, (NO_GO, "fail", "verdict.contradicted_by_check")),
         ("fail", None, (NO_GO, "fail", "verdict.contradicted_by_check")),
+        ("old pass", None, (NO_GO, "fail", "verdict.contradicted_by_check")),
         ("error", None, (GO, "not_applicable", "verdict.not_applicable")),
         ("unreachable", None, (GO, "not_applicable", "verdict.not_applicable")),
     ],
@@ -131,7 +147,7 @@ def test_a_row_without_evidence_says_why(lacking: Dict, code: str) -> None:
 def test_not_applicable_holds_until_it_is_seen(status: str | None, server: str | None, found: tuple[str, str, str]) -> None:
     declared = {"state": "not_applicable", "reason": {"code": "verdict.not_applicable", "params": {"reason": "r", "by": "ana", "approver": "luis"}}}
     facts = Facts("v1", FACTS.machines, servers={"h2": [server] if server else []})
-    rows = [seen(status=status)] if status else []
+    rows = [seen(status=status.removeprefix("old "), age_s=1e6 if status.startswith("old ") else 60)] if status else []
     assert state(decide(manifest(row(), not_applicable=declared), rows, NOW, facts=facts)) == found
 
 
@@ -215,6 +231,13 @@ def test_a_waiver_does_not_hide_what_nobody_looked_at() -> None:
     assert decide(both, [seen(status="fail")], NOW, facts=FACTS, waivers=[waiver()]).verdict == NO_GO
 
 
+@pytest.mark.parametrize("status", ["warn", "fail"])
+def test_a_waiver_does_not_stand_for_a_signature_that_is_missing(status: str) -> None:
+    for signatures, verdict in (([], NO_GO), ([attestation()], GO_WITH_WAIVERS)):
+        decision = decide(manifest(row(), attestation=True), [seen(status=status)], NOW, facts=FACTS, waivers=[waiver()], attestations=signatures)
+        assert decision.verdict == verdict
+
+
 def test_at_most_five_waivers() -> None:
     names = [f"i.{number}" for number in range(6)]
     fails = [seen(name, status="fail") for name in names]
@@ -247,60 +270,165 @@ def test_a_signature_never_outweighs_what_was_seen() -> None:
 
 
 KEYS = [("a.one", "h1"), ("a.one", "h2"), ("b.two", "h1"), ("c.three", "h2")]
+ITEMS = ("a.one", "b.two", "c.three")
 MANIFEST = manifest(*[row(item, host) for item, host in KEYS])
+KNOWN = ("pass", "warn", "fail")
+DECLARED = {"state": "not_applicable", "reason": {"code": "verdict.not_applicable", "params": {"reason": "r", "by": "ana", "approver": "luis"}}}
+REFUSED = {"state": "unknown", "reason": {"code": "verdict.not_applicable_refused", "params": {"variable": "v", "flaw": "f"}}}
+
+
+def sealed(sealed_s: float, **about: t.Any) -> Dict:
+    """A row whose run was sealed so many seconds before now; ``age_s`` below ``sealed_s`` is a date after the end of its own run."""
+    return seen(**about, sealed_at=(NOW - datetime.timedelta(seconds=sealed_s)).isoformat())
+
+
+def row_seen(key: tuple[str, str], **about: t.Any) -> Dict:
+    return sealed(item=key[0], host=key[1], **about)
+
+
+@dataclasses.dataclass
+class World:
+    """All that a verdict is asked of, but for the observations and the time."""
+
+    manifest: Dict
+    facts: Facts
+    waivers: list[Dict]
+    attestations: list[Dict]
+    problems: list[Reason]
+
+    def judged(self, rows: list[Dict], now: datetime.datetime = NOW) -> Decision:
+        return decide(self.manifest, rows, now, facts=self.facts, waivers=self.waivers, attestations=self.attestations, problems=self.problems)
+
+
+def often(usual: t.Any, *others: t.Any) -> st.SearchStrategy[t.Any]:
+    """Mostly the *usual*, or nothing would ever come to a GO."""
+    return st.sampled_from([usual] * 6 + list(others))
+
+
+statuses = often("pass", *STATUSES)
 observations = st.lists(
     st.builds(
-        lambda key, status, age, basis: seen(*key, status=status, age_s=age, basis=basis),
+        row_seen,
         st.sampled_from(KEYS),
-        st.sampled_from(["pass", "pass", "pass", "warn", "fail", "error", "unreachable"]),
-        st.integers(-20, 30 * 3600),
-        st.sampled_from(["b", "b", "b", "other"]),
+        status=statuses,
+        # Also dated in the future, and after the end of their own run.
+        age_s=st.one_of(st.integers(-20, 3600), st.integers(-40 * 3600, 40 * 3600)),
+        sealed_s=often(0, 5, 3600, 30 * 3600),
+        basis=often("b", "other"),
+        machine=often("machine-1", "machine-2"),
+        release=often("v1", "v0", None),
+        clock_skew_ms=often(0, 6000),
     ),
     max_size=12,
 )
-complete = st.lists(st.sampled_from(STATUSES[1:]), min_size=len(KEYS), max_size=len(KEYS)).map(
-    lambda statuses: [seen(*key, status=status) for key, status in zip(KEYS, statuses, strict=True)]
+complete = st.lists(often("pass", *STATUSES[1:]), min_size=len(KEYS), max_size=len(KEYS)).map(
+    lambda drawn: [row_seen(key, status=status, age_s=60, sealed_s=0) for key, status in zip(KEYS, drawn, strict=True)]
 )
+dates = {"at": often("2026-11-20", "2026-11-24", "2026-08-01"), "expires": often("2026-12-20", "2026-11-23", "2026-11-24", "2027-03-01")}
+recorded = often({"state": "committed"}, {"state": "uncommitted", "file": "f"})
+waivers = st.builds(waiver, item=st.sampled_from(ITEMS), covers=st.sampled_from([["fail"], ["warn"], ["unknown"]]), recorded=recorded, **dates)
+attestations = st.builds(attestation, item=st.sampled_from(ITEMS), recorded=recorded, **dates)
+rows_asked = st.tuples(
+    *(
+        st.builds(
+            row,
+            st.just(item),
+            st.just(host),
+            impact=often("passive", "active"),
+            problem=often(None, *[None] * 6, {"code": "verdict.scope_reduced", "params": {}}),
+            more=often({}, {"selected": False}, {"beyond_impact": True, "impact": "active", "allowed": "passive"}),
+        ).map(lambda one: {**one, **one.pop("more")})
+        for item, host in KEYS
+    )
+)
+fields_of_items = st.fixed_dictionaries(
+    {"waivable": often(True, False), "release_bound": st.booleans(), "attestation": often(False, True), "not_applicable": often(None, DECLARED, REFUSED)}
+)
+worlds = st.builds(
+    World,
+    st.builds(
+        lambda rows, fields, play, checking: {
+            **MANIFEST,
+            "items": {item: {**MANIFEST["items"][item], **drawn} for item, drawn in zip(ITEMS, fields, strict=True)},
+            "rows": list(rows),
+            "hosts_in_play": play,
+            "check_mode": checking,
+        },
+        rows_asked,
+        st.tuples(*[fields_of_items] * len(ITEMS)),
+        often(["h1", "h2"], ["h2"]),
+        often(False, True),
+    ),
+    st.builds(
+        Facts,
+        often("v1", None),
+        often({"h1": "machine-1", "h2": "machine-1"}, {}),
+        st.sampled_from(["r", "later"]),
+        often({}, {"h1": ["a"]}),
+    ),
+    st.lists(waivers, max_size=4),
+    st.lists(attestations, max_size=4),
+    st.lists(st.just(Reason("ledger.broken_seal")), max_size=1) | st.just([]),
+)
+plain = st.just(World(MANIFEST, Facts("v1", {"h1": "machine-1", "h2": "machine-1"}), [], [], []))
 
 
-def judged(rows: list[Dict], now: datetime.datetime = NOW) -> Decision:
-    return decide(MANIFEST, rows, now, facts=FACTS)
+def standing(state: str) -> int:
+    """How far an item is from open: ticked, accepted or open."""
+    return 0 if state in TICKED else 1 if state == "waived" else 2
 
 
 def not_better(after: Decision, before: Decision) -> None:
     assert VERDICTS.index(after.verdict) >= VERDICTS.index(before.verdict)
-    for item, result in before.items.items():
-        if result.state == "pass":
-            continue
-        assert after.items[item].state != "pass"
+    assert {item: result.state for item, result in before.items.items() if standing(after.items[item].state) < standing(result.state)} == {}
 
 
-@given(observations, st.randoms())
-def test_order_and_duplicates_never_matter(rows: list[Dict], random: t.Any) -> None:
+def without_declaration(world: World, item: str) -> World:
+    """Return *world* if nobody said that *item* is not there: what was seen of it contradicts that, so there, and only there, seeing less is better."""
+    items = world.manifest["items"]
+    return dataclasses.replace(world, manifest={**world.manifest, "items": {**items, item: {**items[item], "not_applicable": None}}})
+
+
+@given(plain | worlds, observations, st.randoms())
+def test_order_and_duplicates_never_matter(world: World, rows: list[Dict], random: t.Any) -> None:
     shuffled = rows + rows[:3]
     random.shuffle(shuffled)
-    assert [r.state for r in judged(shuffled).items.values()] == [r.state for r in judged(rows).items.values()]
+    assert [r.state for r in world.judged(shuffled).items.values()] == [r.state for r in world.judged(rows).items.values()]
 
 
-@given(observations | complete, st.sampled_from(KEYS))
-def test_removing_a_key_never_improves(rows: list[Dict], key: tuple[str, str]) -> None:
-    not_better(judged([one for one in rows if (one["item"], one["target"]["host"]) != key]), judged(rows))
+@given(plain | worlds, observations | complete, st.sampled_from(KEYS))
+def test_removing_a_key_never_improves(world: World, rows: list[Dict], key: tuple[str, str]) -> None:
+    world = without_declaration(world, key[0])
+    not_better(world.judged([one for one in rows if (one["item"], one["target"]["host"]) != key]), world.judged(rows))
 
 
-@given(st.lists(st.sampled_from(STATUSES[1:]), min_size=4, max_size=4), st.integers(0, 100 * 24 * 3600))
-def test_time_never_improves(statuses: list[str], seconds: int) -> None:
-    rows = [seen(*key, status=status) for key, status in zip(KEYS, statuses, strict=True)]
-    not_better(judged(rows, NOW + datetime.timedelta(seconds=seconds)), judged(rows))
+@given(plain | worlds, observations | complete, st.one_of(st.integers(0, 3600), st.integers(0, 100 * 24 * 3600)))
+def test_time_never_improves(world: World, rows: list[Dict], seconds: int) -> None:
+    """No signature here is dated ahead: whoever signs for a later day has said that it counts from then on."""
+    not_better(world.judged(rows, NOW + datetime.timedelta(seconds=seconds)), world.judged(rows))
 
 
-@given(complete, st.integers(0, len(KEYS) - 1), st.sampled_from(STATUSES[2:]))
-def test_worsening_the_newest_row_never_improves(rows: list[Dict], index: int, status: str) -> None:
+@given(plain | worlds, complete, st.integers(0, len(KEYS) - 1), st.sampled_from(STATUSES[2:]))
+def test_worsening_the_newest_row_never_improves(world: World, rows: list[Dict], index: int, status: str) -> None:
+    """Where there are waivers, only of what is known: an unknown that turns out a failure can be accepted, and is then better than not knowing."""
+    world = without_declaration(world, rows[index]["item"])
     worse = max(rows[index]["status"], status, key=STATUSES.index)
-    not_better(judged([*rows[:index], {**rows[index], "status": worse}, *rows[index + 1 :]]), judged(rows))
+    if rows[index]["status"] not in KNOWN:
+        world = dataclasses.replace(world, waivers=[])
+    not_better(world.judged([*rows[:index], {**rows[index], "status": worse}, *rows[index + 1 :]]), world.judged(rows))
 
 
-@given(observations)
+@given(observations | complete)
 def test_only_a_whole_proof_is_go(rows: list[Dict]) -> None:
-    decision = judged(rows)
+    decision = decide(MANIFEST, rows, NOW, facts=Facts("v1", {"h1": "machine-1", "h2": "machine-1"}))
     assert (decision.verdict == GO) == all(result.state == "pass" for result in decision.items.values())
     assert all(result.state in STATES for result in decision.items.values())
+
+
+@given(worlds, observations | complete)
+def test_go_needs_every_item_ticked_and_an_accepted_risk_is_told(world: World, rows: list[Dict]) -> None:
+    decision = world.judged(rows)
+    states = {result.state for result in decision.items.values()}
+    assert states <= set(STATES)
+    assert decision.verdict != GO or (states <= TICKED and not world.problems)
+    assert decision.verdict != GO_WITH_WAIVERS or ("waived" in states and not world.problems)
