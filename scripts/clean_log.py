@@ -1,44 +1,55 @@
 # Copyright: (c) 2026, the resto.golive authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hold the runs under --check in a log to their word: no task failed, none was rescued, nothing warned. Usage: checked_clean.py LOG
+"""Hold the runs of Ansible in a log to their word: nothing warned. Usage: clean_log.py [--checked] LOG
 
-A fix that fails is rescued and Ansible ends well: only the recap tells, and molecule does not read it.
+With --checked there must be a run under --check among them, in which no task failed and none was rescued. A fix that fails is rescued and Ansible ends
+well: only the recap tells, and molecule does not read it.
 """
 
 from __future__ import annotations
 
+import argparse
 import pathlib
 import re
 import sys
 
 #: What the checklist's callback says after the recap of a run under --check.
 CHECKED = "(--check)"
+RECAP = "PLAY RECAP"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 #: Molecule draws a line beside what a playbook prints, and breaks what is longer than its window: a recap's line goes on in the next one.
 BORDER = re.compile(r"^ *│ ?", re.MULTILINE)
 COUNTED = re.compile(r"^(\S+) +: (ok=\d.*(?:\n +\w+=.*)?)$", re.MULTILINE)
 WRONG = re.compile(r"\b(?:unreachable|failed|rescued|ignored)=[1-9]\d*")
+#: Ansible's own. Molecule's warnings, such as that it needs no file of requirements, have no brackets.
+WARNED = re.compile(r"^.*\[(?:DEPRECATION )?WARNING\].*$", re.MULTILINE)
 
 
-def mistakes(log: str) -> list[str]:
-    """Return what is wrong with the checked runs in *log*; that there is none is wrong too."""
-    found, checked = [], 0
-    before, *runs = BORDER.sub("", COLOUR.sub("", log)).split("PLAY RECAP")
-    for run in runs:
-        after, play, rest = run.partition("\nPLAY [")
-        if CHECKED in after:
-            checked += 1
-            hosts = COUNTED.findall(after)
-            found += [f"{host}: {' '.join(WRONG.findall(counted))}" for host, counted in hosts if WRONG.search(counted)]
-            found += [line.strip() for line in (before + after).splitlines() if re.search(r"\[(?:DEPRECATION )?WARNING\]", line)]
-            found += [] if hosts else ["a recap without hosts"]
-        before = play + rest
-    return found if checked else ["no run under --check"]
+def mistakes(log: str, *, checked: bool = False) -> list[str]:
+    """Return what is wrong with the runs in *log*; that there is none is wrong too."""
+    plain = BORDER.sub("", COLOUR.sub("", log))
+    found = [line.strip() for line in WARNED.findall(plain)]
+    if RECAP not in plain:
+        found.append("no run of a playbook")
+    return found + (_of_checked_runs(plain) if checked else [])
+
+
+def _of_checked_runs(plain: str) -> list[str]:
+    ends = [recap.partition("\nPLAY [")[0] for recap in plain.split(RECAP)[1:]]
+    recaps = [COUNTED.findall(end) for end in ends if CHECKED in end]
+    if not recaps:
+        return ["no run under --check"]
+    found = [f"{host}: {' '.join(WRONG.findall(counted))}" for hosts in recaps for host, counted in hosts if WRONG.search(counted)]
+    return found + ["a recap without hosts" for hosts in recaps if not hosts]
 
 
 if __name__ == "__main__":
-    wrong = mistakes(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8", errors="replace"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checked", action="store_true")
+    parser.add_argument("log", type=pathlib.Path)
+    given = parser.parse_args()
+    wrong = mistakes(given.log.read_text(encoding="utf-8", errors="replace"), checked=given.checked)
     if wrong:
-        sys.exit("the run under --check was not clean:\n" + "\n".join(wrong))
-    print("the run under --check failed nothing, rescued nothing and warned of nothing")
+        sys.exit(f"{given.log} is not clean:\n" + "\n".join(wrong))
+    print("nothing warned" + (", and the run under --check failed nothing and rescued nothing" if given.checked else ""))
