@@ -124,6 +124,39 @@ def test_every_item_with_a_check_has_its_pages(check: type[Check]) -> None:
             assert (ROOT / "docs" / "items" / name).stat().st_size > 500
 
 
+@pytest.mark.parametrize("ignored", sorted((ROOT / "tests" / "sanity").glob("ignore-*.txt")), ids=lambda path: path.stem)
+def test_what_sanity_ignores_has_its_reason(ignored: pathlib.Path) -> None:
+    lines = ignored.read_text(encoding="utf-8").splitlines()
+    assert lines
+    assert [line for line in lines if not re.fullmatch(r"\S+ \S+ # \S.*", line)] == []
+
+
+README = {language: (ROOT / name).read_text(encoding="utf-8") for language, name in {"en": "README.md", "es": "README.es.md"}.items()}
+
+
+def code_blocks(text: str) -> list[str]:
+    """Return what stands in code blocks, without the comments beside commands."""
+    return [re.sub(r" +# .*$", "", block, flags=re.M) for block in re.findall(r"(?:^    .*\n(?:^\n(?=    ))?)+", text, re.M)]
+
+
+def links(text: str, image: str = "") -> list[str]:
+    """Return what *text* links to (or, with ``!``, shows), a page in Spanish under the name of its English one."""
+    return [target.replace(".es.md", ".md") for target in re.findall(rf"{image or '(?<!!)'}\[[^]]*\]\((docs/[^)]*)\)", text)]
+
+
+@pytest.mark.parametrize("said", [code_blocks, links, lambda text: links(text, "!"), lambda text: text.count("\n## "), lambda text: text.count("\n| ")])
+def test_both_readmes_say_the_same(said: t.Callable[[str], t.Any]) -> None:
+    """The same commands and output, links, images, chapters and rows of tables."""
+    assert said(README["es"]) == said(README["en"])
+    assert said(README["en"])
+
+
+def test_a_readme_links_to_what_is_there_and_to_its_own_language() -> None:
+    linked = {language: re.findall(r"\]\((docs/[^)#]*)\)", text) for language, text in README.items()}
+    assert [target for targets in linked.values() for target in targets if not (ROOT / target).exists()] == []
+    assert [target for target in linked["es"] if (ROOT / target).with_suffix(".es.md").is_file()] == []
+
+
 def test_the_artefact_version_is_said_once() -> None:
     from ansible_collections.resto.golive.plugins.plugin_utils import engine
 
