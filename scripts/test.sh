@@ -122,4 +122,5 @@ fi
 stage "setup" scripts/setup.sh dev
 lanes
 stage "lab-destroy" scripts/lab.sh down
+stage "no trace of the lab" python scripts/no_trace.py
 printf '\nAll stages passed in %d s.\n' $((SECONDS - started))
