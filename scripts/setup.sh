@@ -37,10 +37,16 @@ if [[ $level == dev ]]; then
     if ! command -v redis-server >/dev/null; then
         ln -sf "$(command -v redis-check-rdb)" .venv/bin/redis-server
     fi
-    # The oldest core that we promise, on the Python of Debian 12 where there is one.
+    # The oldest core that we promise, on the Python of Debian 12 where there is one; CI must have it, or the oldest Python is never tried.
     grep -vE '^(ansible|ansible-core)==' constraints.txt >.cache/constraints-2.19.txt
     venv .cache/venv-2.19 "$(scripts/python.sh 3.11 3.11 2>/dev/null || scripts/python.sh 3.11 3.13)" tests/unit/requirements.txt \
         'ansible-core>=2.19,<2.20' -c .cache/constraints-2.19.txt
+    oldest=$(.cache/venv-2.19/bin/python -c 'import sys, ansible.release as core; print(core.__version__[:4], "on Python", "%d.%d" % sys.version_info[:2])')
+    if [[ $oldest != "2.19 on Python 3.11" ]]; then
+        told="the oldest environment has ansible-core $oldest, not 2.19 on Python 3.11: install Python 3.11 (Debian 12: python3, python3-venv), remove .cache/venv-2.19, try again"
+        [[ ${CI:-} != true ]] || die "$told"
+        say "$told, or leave it to CI"
+    fi
     # What the reference system runs with, on the Python of its host where there is one.
     venv .cache/venv-comanda "$(scripts/python.sh 3.11 3.11 2>/dev/null || scripts/python.sh 3.11 3.13)" lab/comanda/tests/requirements.txt
     # What the bench compares with.
