@@ -48,7 +48,7 @@ def measured() -> dict[str, float]:
         step("write", lambda: [ledger.append(path, host, listed) for host, listed in by_host.items()])
         step("seal", lambda: ledger.seal(path))
         sealed, _problems = step("load and check the seal", lambda: ledger.load(runs, "staging"))
-        decision = step("verdict", lambda: verdict.decide(manifest, sealed[0].rows, ledger.now()))
+        decision = step("verdict", lambda: verdict.decide(manifest, ledger.observations(sealed), ledger.now()))
         about = {"id": path.name, "hosts": {}, "check_mode": False, "tags": ["all"], "limit": None, "started_at": "", "finished_at": "", "controller": {}}
         whole = step("golive.json", lambda: assembly.report(decision, manifest, about, release="v1", now=ledger.now()))
         step("all reports", lambda: report.write_all(whole, pathlib.Path(folder, "report")))
