@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import shutil
+import socket
+import threading
 import typing as t
 
 import pytest
@@ -14,7 +17,7 @@ import pytest
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_rules
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, foreign
 
-from .postgres_server import USER, Cluster, plan
+from .postgres_server import USER, Cluster, cluster, plan, wait_until
 
 Result = dict[str, t.Any]
 QUESTIONS = {"orders": "select count(*) from orders"}
@@ -121,3 +124,76 @@ def test_a_data_directory_with_a_broken_page(server: Cluster, home: pathlib.Path
     raw[8000] ^= 1
     path.write_bytes(bytes(raw))
     assert told(rehearse(home)) == {"page_broken"}
+
+
+class Publisher:
+    """Stands in for the server that a subscription reads from: takes connections and ends them. ``came`` says how many."""
+
+    def __init__(self) -> None:
+        self.came = 0
+        self.door = socket.create_server(("127.0.0.1", 0))
+        self.address = "host=127.0.0.1 port={} dbname=shop user=nobody connect_timeout=5".format(self.door.getsockname()[1])
+
+    def serve(self) -> None:
+        with contextlib.suppress(OSError):  # the door was shut
+            while True:
+                visitor, _address = self.door.accept()
+                self.came += 1
+                visitor.close()
+
+
+@pytest.fixture
+def publisher() -> t.Iterator[Publisher]:
+    made = Publisher()
+    serving = threading.Thread(target=made.serve)
+    serving.start()
+    try:
+        yield made
+    finally:
+        made.door.shutdown(socket.SHUT_RDWR)
+        made.door.close()
+        serving.join(10)
+
+
+def subscribed(address: str) -> tuple[str, ...]:
+    """A subscription at work, as a dump cannot bring it without a line of somebody's own, and a data directory does."""
+    made = f"create subscription orders connection '{address}' publication orders with (connect = false, slot_name = 'orders')"
+    return ("create table orders as select 1 as id", made, "alter subscription orders enable")
+
+
+@contextlib.contextmanager
+def brought(kind: str, address: str, home: pathlib.Path) -> t.Iterator[None]:
+    """Leave a backup with a subscription that is enabled. Nobody else follows it: the server that had it may not."""
+    if kind == "plain":
+        (home / "backup" / "shop.sql").write_text(";\n".join((*subscribed(address), "")))
+        yield
+        return
+    with cluster() as other:
+        other.stop()
+        other.start("max_logical_replication_workers=0")
+        other.sql(*subscribed(address))
+        theirs(other, home, "data")
+        yield
+
+
+@pytest.mark.parametrize("kind", ["plain", "data"])
+def test_a_subscription_of_the_shops_reads_from_nobody(home: pathlib.Path, publisher: Publisher, kind: str) -> None:
+    with brought(kind, publisher.address, home):
+        result = rehearse(home)
+    assert result["verdict"] == "pass", result
+    assert publisher.came == 0
+
+
+@pytest.mark.parametrize("kind", ["plain", "data"])
+def test_it_would_if_that_were_not_forbidden(home: pathlib.Path, publisher: Publisher, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """That nobody came says something only where somebody would have."""
+    monkeypatch.setitem(cage.ISOLATED, "max_logical_replication_workers", "4")
+    proven = cage.Copy._proven
+
+    def waited(copy: cage.Copy, now: t.Mapping[str, t.Any]) -> Result:
+        wait_until(lambda: publisher.came > 0)
+        return proven(copy, now)
+
+    monkeypatch.setattr(cage.Copy, "_proven", waited)
+    with brought(kind, publisher.address, home):
+        assert rehearse(home)["verdict"] == "pass"

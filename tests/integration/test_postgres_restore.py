@@ -133,19 +133,77 @@ def test_nobody_is_let_in_who_was_not_told_where_the_live_cluster_lies(fetched: 
 
 
 HOSTILE = (
-    "create function touch() returns event_trigger language plpgsql as $f$ begin copy (select 1) to program 'touch {file}'; end $f$",
+    "create function touch() returns event_trigger language plpgsql security definer as $f$ begin copy (select 1) to program 'touch {file}'; end $f$",
     "create event trigger touch on ddl_command_end execute function touch()",
 )
 
+#: What the shop's own database or roles may have set, which comes back with them, and from which version on there is such a thing.
+BROUGHT = {
+    "nothing": (0, ()),
+    "its database": (0, ("alter database hostile set session_replication_role = origin",)),
+    "its role there": (0, ("alter role postgres in database hostile set session_replication_role = origin",)),
+    "a library": (0, ("alter database hostile set session_preload_libraries = 'plpgsql'",)),
+    "a trigger for replicas": (0, ("alter event trigger touch enable always",)),
+    "the switch itself": (170000, ("alter database hostile set event_triggers = on", "alter event trigger touch enable always")),
+    "a login": (
+        170000,
+        ("alter database hostile set event_triggers = on", "create event trigger greet on login execute function touch()", "alter event trigger greet enable always"),
+    ),
+}
 
-def test_no_trigger_of_the_shops_runs_on_a_copy(server: Cluster) -> None:
-    """Whoever may write a function into the shop's database must not have it run by the drill, which adds an extension to the copy. Nor by a backup."""
-    touched = server.home / "touched"
-    with backed_up(server, "hostile", "create table orders as select 1 as id", *(line.format(file=touched) for line in HOSTILE)) as home:
-        assert not touched.exists()
+
+@pytest.mark.parametrize("brought", sorted(BROUGHT))
+def test_no_trigger_of_the_shops_runs_on_a_copy(server: Cluster, brought: str) -> None:
+    """Whoever may write a function into the shop's database must not have it run by the drill, which adds an extension to the copy.
+
+    Nor by a backup, which changes nothing there; but for what greets whoever logs in, which is what it does.
+    """
+    since, statements = BROUGHT[brought]
+    if version() < since:
+        pytest.skip(f"PostgreSQL {version() // 10000} does not have it, {since // 10000} does")
+    touched = server.home / f"touched-{brought.replace(' ', '-')}"
+    made = [*(line.format(file=touched) for line in HOSTILE), *statements]
+    with backed_up(server, "hostile", "create table orders as select 1 as id", *made) as home:
+        assert touched.exists() == (brought == "a login")
+        touched.unlink(missing_ok=True)
         result = rehearse(home)
-    assert result["verdict"] == "pass", result
-    assert not touched.exists(), "the copy ran the shop's event trigger"
+        assert result["verdict"] == "pass", result
+        assert not touched.exists(), "the copy ran the shop's event trigger"
+
+
+def test_what_the_shops_database_brings_is_seen_in_its_own_sessions(server: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without what the client gives, what the database has set would hold there; no session is used in which it does."""
+    monkeypatch.setattr(cage.Copy, "_own_options", lambda copy: "")
+    with backed_up(server, "hostile", "create table orders as select 1 as id", *BROUGHT["its database"][1]) as home:
+        result = rehearse(home)
+    assert (result["verdict"], result["failed"]) == ("inconclusive", "start")
+    assert result["why"] == "the copy is not isolated: session_replication_role=origin in hostile"
+
+
+#: Another value of each setting that shuts the copy in. Not those without which nobody finds it (port) or takes it for ours (cluster_name).
+OPEN = {
+    "listen_addresses": "127.0.0.77",
+    "archive_mode": "on",
+    "shared_preload_libraries": "plpgsql",
+    "max_logical_replication_workers": "4",
+    "primary_conninfo": "host=127.0.0.77",
+    "logging_collector": "on",
+    "unix_socket_permissions": "0777",
+}
+
+
+def test_a_copy_that_is_open_somewhere_is_not_used(fetched: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(OPEN) == set(cage.ISOLATED) - {"port", "cluster_name", "archive_command"} - {name for _since, name, _value in cage.OWN}
+    copy, settings = cage.Copy(plan(fetched, settings="production")), cage.Copy.settings
+    copy._read_manifest()
+    copy._begin()
+    for name, value in OPEN.items():
+        monkeypatch.setattr(cage.Copy, "settings", lambda copy, opened=(name, value): {**settings(copy), opened[0]: opened[1]})
+        try:
+            with pytest.raises(cage.Failed, match=f"^the copy is not isolated: {name}={value} in postgres$"):
+                copy._start()
+        finally:
+            copy._stop()
 
 
 def test_what_a_cage_does_not_hold_is_not_claimed(fetched: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

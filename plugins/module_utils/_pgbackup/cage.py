@@ -19,6 +19,7 @@ import time
 import typing as t
 
 import psycopg
+from psycopg import sql
 
 from . import files, manifest, programs, walls
 from .programs import Failed
@@ -54,9 +55,21 @@ TUNED = {
     "wal_buffers": "64MB",
 }
 
-#: No trigger of the shop's runs on a copy, whatever it would do there: (first version that has it, setting, value). Older servers know no switch for event
-#: triggers; as a replica they leave them and all others out.
-SINCE = ((0, "session_replication_role", "replica"), (170000, "event_triggers", "off"))
+#: What holds in every session with the copy: (first version that has it, setting, value). No trigger of the shop's runs, whatever it would do there: older
+#: servers know no switch for event triggers, and as a replica they leave them and all others out but those that are always on (:data:`ALWAYS`). No library of
+#: the shop's is loaded, and no page that is broken is read as if it were not. Such settings come back with the shop's database and roles too, and those rank
+#: above what the server was started with: only what the client gives ranks above them (GucSource in PostgreSQL's guc.h).
+OWN = (
+    (0, "session_replication_role", "replica"),
+    (0, "session_preload_libraries", ""),
+    (0, "local_preload_libraries", ""),
+    (0, "zero_damaged_pages", "off"),
+    (0, "ignore_checksum_failure", "off"),
+    (170000, "event_triggers", "off"),
+)
+
+#: Event triggers that run on a replica as well.
+ALWAYS = "select evtname as name from pg_event_trigger where evtenabled in ('A', 'R')"
 
 #: Less than this in /dev/shm, and a parallel index build dies of it: containers often have 64 MB.
 SHM_LEAST = 512 << 20
@@ -145,8 +158,15 @@ class Copy:
     def _at(self) -> list[str]:
         return ["--host", str(self.sockets), "--port", "5432", "--username", "postgres"]
 
+    def own(self) -> dict[str, str]:
+        """Return what every session with the copy is to have, whatever the shop's database and roles bring along."""
+        return {name: value for since, name, value in OWN if self.made["server_version"] >= since}
+
+    def _own_options(self) -> str:
+        return " ".join(f"-c {name}={value}" for name, value in self.own().items())
+
     def _options(self) -> str:
-        return programs.session(int(self.made["server_version"]))
+        return f"{programs.session(int(self.made['server_version']))} {self._own_options()}"
 
     def _program(self, name: str) -> str:
         if name not in self._bin:
@@ -191,7 +211,7 @@ class Copy:
         if self.plan["settings"] == "tuned":
             memory_mb = int(self.plan["memory_mb"])
             given |= {**TUNED, "maintenance_work_mem": f"{min(512, max(16, memory_mb // 8))}MB", "shared_buffers": f"{max(16, memory_mb // 8)}MB"}
-        given |= {name: value for since, name, value in SINCE if self.made["server_version"] >= since}
+        given |= self.own()
         if shutil.disk_usage("/dev/shm").free < SHM_LEAST:  # noqa: S108 -- PostgreSQL's own place for shared memory
             given["max_parallel_maintenance_workers"] = "0"
         return given
@@ -210,7 +230,7 @@ class Copy:
             if self.server.poll() is not None:
                 raise self._fell((self.home / "server.log").read_text(errors="replace"))
             with contextlib.suppress(psycopg.OperationalError), self._connect("postgres") as session:
-                self._isolated(session)
+                self._equipped(session)
                 return
             time.sleep(0.05)
         raise Failed("start", f"the copy did not take connections within {self.start_s:g} s")
@@ -219,28 +239,36 @@ class Copy:
         """What it means that the server ended by itself."""
         return Failed("start", programs.last_words(log))
 
-    def _isolated(self, session: psycopg.Connection[t.Any]) -> None:
-        """What isolates the copy is in force, and it has the extensions that the backup needs: both asked of the running copy, not of what was given."""
-        settings = {one["name"]: one["setting"] for one in manifest.rows(session, "select name, setting from pg_settings")}
+    def _equipped(self, session: psycopg.Connection[t.Any]) -> None:
+        """The copy has the extensions that the backup needs."""
         there = {one["name"] for one in manifest.rows(session, "select name from pg_available_extensions")}
-        # The server shows no archive_command where archive_mode is off.
-        other = [f"{name}={settings.get(name)}" for name, value in ISOLATED.items() if name != "archive_command" and settings.get(name) != value]
-        if other:
-            raise Failed("start", f"the copy is not isolated: {', '.join(other)}")
         missing = sorted(set(self.made["extensions"]) - there)
         if missing:
             raise Failed("preflight", f"extensions that the backup needs are not on this host: {', '.join(missing)}")
 
     def _connect(self, database: str) -> psycopg.Connection[t.Any]:
-        """Return a session with the copy, and with nothing else: name, data directory and socket must all be ours."""
+        """Return a session with the copy, and with nothing else: name, data directory and socket must all be ours, and what isolates it in force."""
         session = psycopg.connect(
             host=str(self.sockets), port=5432, user="postgres", dbname=database, autocommit=True, application_name="golive-drill", options=self._options()
         )
-        who = manifest.row(session, "select current_setting('cluster_name') as name, current_setting('data_directory') as data")
-        if (who["name"], who["data"]) != ("golive-drill", str(self.data)):
+        try:
+            who = manifest.row(session, "select current_setting('cluster_name') as name, current_setting('data_directory') as data")
+            if (who["name"], who["data"]) != ("golive-drill", str(self.data)):
+                raise Failed("start", f"another server answers at {self.sockets}: {who['name']} {who['data']}")
+            self._isolated(session, database)
+        except BaseException:
             session.close()
-            raise Failed("start", f"another server answers at {self.sockets}: {who['name']} {who['data']}")
+            raise
         return session
+
+    def _isolated(self, session: psycopg.Connection[t.Any], database: str) -> None:
+        """What isolates the copy is in force: asked of each session in its own database, not of what was given."""
+        settings = {one["name"]: one["setting"] for one in manifest.rows(session, "select name, setting from pg_settings")}
+        # The server shows no archive_command where archive_mode is off.
+        wanted = {name: value for name, value in {**ISOLATED, **self.own()}.items() if name != "archive_command"}
+        other = [f"{name}={settings.get(name)}" for name, value in wanted.items() if settings.get(name) != value]
+        if other:
+            raise Failed("start", f"the copy is not isolated: {', '.join(other)} in {database}")
 
     def _roles(self) -> None:
         """Roles, memberships, passwords. Not the first superuser, whom initdb made; not tablespaces, whose folders are the live cluster's."""
@@ -352,6 +380,7 @@ class Copy:
 
     def _structure(self) -> list[dict[str, Json]]:
         """Every page of every table and index can be read, and indexes have what their tables have (pg_amcheck, from 14 on)."""
+        self._silence()
         jobs = f"--jobs={self.plan['jobs']}"
         try:
             self._step("verify", "pg_amcheck", "--install-missing", "--heapallindexed", jobs, *self._at(), "--database", self._database)
@@ -360,6 +389,14 @@ class Copy:
                 raise
             return [{"code": "structure_broken", "name": self._database, "wanted": "", "found": str(problem)}]
         return []
+
+    def _silence(self) -> None:
+        """Turn off the event triggers that no setting turns off: what comes next adds an extension to the copy. From 17 on there is such a setting."""
+        if "event_triggers" in self.own():
+            return
+        with self._connect(self._database) as session:
+            for one in manifest.rows(session, ALWAYS):
+                session.execute(sql.SQL("alter event trigger {} disable").format(sql.Identifier(one["name"])))
 
     def _stop(self) -> None:
         if self.server is not None and self.server.poll() is None:

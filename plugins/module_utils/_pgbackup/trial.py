@@ -31,7 +31,10 @@ class Migrated(cage.Copy):
     """
 
     def settings(self) -> dict[str, str]:
-        return {**super().settings(), **WAL, "session_replication_role": "origin"}  # a migration's own writes have their triggers
+        return {**super().settings(), **WAL}
+
+    def own(self) -> dict[str, str]:
+        return {**super().own(), "session_replication_role": "origin"}  # a migration's own writes have their triggers
 
     def _tried(self) -> dict[str, Json]:
         asked = self.plan["migrations"]
@@ -79,12 +82,12 @@ class Migrated(cage.Copy):
         return self._connect(self._database)
 
     def _command(self, asked: t.Mapping[str, Json], way: str) -> Step | None:
-        """Return the app's own command with the copy's address in its environment, and nothing else of ours."""
+        """Return the app's own command with the copy's address in its environment, what isolates its sessions, and nothing else of ours."""
         if not asked.get(way):
             return None
         address = f"postgresql://postgres@/{self._database}?host={self.sockets}"
-        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.home), str(asked["variable"]): address}
-        return Step(command=tuple(asked[way]), environment=environment, cwd=str(self.home), timeout_s=float(asked["timeout_s"]))
+        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.home), "PGOPTIONS": self._own_options()}
+        return Step(command=tuple(asked[way]), environment={**environment, str(asked["variable"]): address}, cwd=str(self.home), timeout_s=float(asked["timeout_s"]))
 
 
 class Trial(Migrated):
