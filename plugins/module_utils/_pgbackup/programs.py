@@ -15,6 +15,9 @@ import typing as t
 #: Given with every session of ours: where nothing is given, libpq takes PGOPTIONS of whoever calls.
 SESSION = "-c statement_timeout=0"
 
+#: Where Debian and PGDG put the programs of each major version.
+PLACES = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin")
+
 #: With a server of this version or newer, that too: (first version, option).
 SESSION_SINCE = ((170000, "-c transaction_timeout=0"),)
 
@@ -85,8 +88,8 @@ def session(server: int) -> str:
 
 def postgres(program: str, major: int) -> pathlib.Path:
     """Return *program* of the given major version: Debian's and PGDG's places, else the one on ``PATH`` if it is of that version. Raises :class:`Failed`."""
-    for place in (f"/usr/lib/postgresql/{major}/bin", f"/usr/pgsql-{major}/bin"):
-        path = pathlib.Path(place) / program
+    for place in PLACES:
+        path = pathlib.Path(place.format(major=major)) / program
         if path.is_file():
             return path
     found = shutil.which(program)
@@ -97,7 +100,8 @@ def postgres(program: str, major: int) -> pathlib.Path:
 
 def majors() -> list[int]:
     """Return the major versions of PostgreSQL's servers on this host, newest first."""
-    return sorted((int(path.parts[-3]) for path in pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres")), reverse=True)
+    found = (path for place in PLACES for path in pathlib.Path("/").glob(f"{place.format(major='*')[1:]}/postgres"))
+    return sorted({int(path.parts[-3].rpartition("-")[2]) for path in found}, reverse=True)
 
 
 def version(program: pathlib.Path) -> int:

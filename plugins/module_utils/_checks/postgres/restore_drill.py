@@ -20,7 +20,7 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.postgres impo
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_host import CONFIG, read_config
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_report import REPORT
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.postgres_backup import ENGINE
-from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files, programs
 
 Source: t.TypeAlias = "drill_sources.Job | drill_sources.Theirs"
 
@@ -175,8 +175,10 @@ def _preflight(known: t.Mapping[str, Json], scratch: pathlib.Path) -> tuple[dict
     if manifest.get("schema", files.SCHEMA) != files.SCHEMA:  # what others make has none, and is compared with nothing
         raise CannotKnow("restore_drill.manifest_older", id=newest["id"])
     major = manifest["server_version"] // 10000
-    if not pathlib.Path(f"/usr/lib/postgresql/{major}/bin/postgres").exists() and not shutil.which("postgres"):
-        raise CannotKnow("restore_drill.wrong_major", major=major)
+    try:
+        programs.postgres("postgres", major)
+    except programs.Failed:
+        raise CannotKnow("restore_drill.wrong_major", major=major) from None
     disk = shutil.disk_usage(scratch)
     missing = drill_rules.missing_bytes(manifest, disk.total, disk.free)
     if missing:
