@@ -31,6 +31,10 @@ NETWORK = ("PrivateNetwork", "RestrictAddressFamilies")
 #: Without all of these the copy could become somebody else, or reach the live cluster's files.
 NEEDED = ("User", "NoNewPrivileges", "PGDATA")
 
+#: Walls that a host grants together, because the same part of the kernel makes them: where one stands, another that does not was lost on the way, and is no
+#: gap of the host's. What stands alone needs nothing that a kernel or a container could lack. Those of :data:`NETWORK` and :data:`NEEDED` have :func:`gaps`.
+TOGETHER = (("Nice",), ("LimitCORE",), ("MemoryMax", "TasksMax"), ("PrivateTmp", "ProtectSystem"))
+
 #: Lower than this, and orders wait for the drill; more tasks than these, and the server may run out of them.
 NICE_LEAST = 10
 TASKS_MOST = 200
@@ -62,6 +66,11 @@ def gaps(walls: Walls) -> list[str]:
     """Return the walls without which no copy is made and that do not stand."""
     open_network = [] if any(walls[name] for name in NETWORK) else list(NETWORK)
     return open_network + [name for name in NEEDED if not walls[name]]
+
+
+def lost(walls: Walls) -> list[str]:
+    """Return the walls that do not stand although this host could have them."""
+    return [name for kind in TOGETHER for name in kind if walls.get(name) is False and (len(kind) == 1 or any(walls.get(other) for other in kind))]
 
 
 def identity(path: pathlib.Path) -> str:

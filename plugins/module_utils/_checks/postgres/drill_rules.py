@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, Json, Options
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_rules import AGE_FAIL, AGE_WARN, SKEW_S, rpo_minutes
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import walls
 
 #: Space that a copy needs: its size with room for indexes built anew, the fetched archive, and a reserve (research 1.1, P0).
 SIZE_FACTOR, RESERVE = 1.15, 1 << 30
@@ -129,10 +130,15 @@ def _rpo(seen: Seen, options: Options) -> list[Assertion]:
 
 
 def _cage(seen: Seen) -> Assertion:
-    """Which walls stood around the copy. Those without which there is no copy all did; others may be missing in a container, and then it is said."""
+    """Which walls stood around the copy. Those without which there is no copy all did; others may be missing in a container, and then it is said.
+
+    One that is missing where its like stands is no gift that the host withholds: the drill may then take the memory or the processor that guests need.
+    """
     if not seen["walls"]:
         return Assertion("error", "restore_drill.inconclusive", {"phase": "cage", "why": "nobody looked which walls stood"})
     held, absent = ([name for name, stands in seen["walls"].items() if stands is wanted] for wanted in (True, False))
+    if lost := walls.lost(seen["walls"]):
+        return Assertion("warn", "restore_drill.cage_lost", {"held": ", ".join(held), "lost": ", ".join(lost)}, observed=seen["walls"])
     if absent:
         return Assertion("pass", "restore_drill.cage_partly", {"held": ", ".join(held), "absent": ", ".join(absent)}, observed=seen["walls"])
     return Assertion("pass", "restore_drill.cage_whole", {"held": ", ".join(held)}, observed=seen["walls"])

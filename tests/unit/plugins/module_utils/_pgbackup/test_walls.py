@@ -35,6 +35,29 @@ def test_without_which_walls_there_is_no_copy(absent: tuple[str, ...], gaps: lis
     assert walls.gaps({**ALL, **dict.fromkeys(absent, False)}) == gaps
 
 
+#: What systemd 252 gives in a container of the lab, on cgroup v1 and without CAP_SYS_ADMIN.
+CONTAINER = ("PrivateNetwork", "InaccessiblePaths", "PrivateTmp", "ProtectSystem", "MemoryMax", "TasksMax")
+
+
+@pytest.mark.parametrize(
+    ("absent", "lost"),
+    [
+        ((), []),
+        (CONTAINER, []),
+        (("MemoryMax", "TasksMax"), []),
+        (("PrivateTmp", "ProtectSystem", "InaccessiblePaths"), []),
+        (("PrivateNetwork",), []),
+        (("MemoryMax",), ["MemoryMax"]),
+        (("TasksMax",), ["TasksMax"]),
+        (("PrivateTmp",), ["PrivateTmp"]),
+        (("ProtectSystem",), ["ProtectSystem"]),
+        ((*CONTAINER, "Nice", "LimitCORE"), ["Nice", "LimitCORE"]),
+    ],
+)
+def test_what_a_host_could_have_given_was_lost(absent: tuple[str, ...], lost: list[str]) -> None:
+    assert walls.lost({**ALL, **dict.fromkeys(absent, False)}) == lost
+
+
 def test_a_process_that_nobody_shut_in_has_no_walls_of_a_network() -> None:
     """This one: it has sockets, and more than one interface wherever it can reach another machine."""
     seen = walls.held(1024, NOTHING)

@@ -294,6 +294,8 @@ PROMISE: Seen = {"rto_minutes": 30.0, "rpo_minutes": 60.0, "invariants": {}, "en
         ({"rows": 0}, {("fail", "empty")}),
         ({"rows": 1}, set()),
         ({"walls": {"User": True, "MemoryMax": False}}, set()),
+        ({"walls": {"User": True, "MemoryMax": False, "TasksMax": True}}, {("warn", "cage_lost")}),
+        ({"walls": {"User": True, "Nice": False}}, {("warn", "cage_lost")}),
         ({"walls": {}}, {("error", "inconclusive")}),
         ({"questions": {"a": "select 1"}}, {("error", "questions_changed")}),
         ({"verdict": "inconclusive", "failed": "cage", "why": "x"}, {("error", "inconclusive")}),
