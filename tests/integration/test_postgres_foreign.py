@@ -132,7 +132,7 @@ class Publisher:
     def __init__(self) -> None:
         self.came = 0
         self.door = socket.create_server(("127.0.0.1", 0))
-        self.address = "host=127.0.0.1 port={} dbname=shop user=nobody connect_timeout=5".format(self.door.getsockname()[1])
+        self.address = f"host=127.0.0.1 port={self.door.getsockname()[1]} dbname=shop user=nobody connect_timeout=5"
 
     def serve(self) -> None:
         with contextlib.suppress(OSError):  # the door was shut
@@ -156,9 +156,9 @@ def publisher() -> t.Iterator[Publisher]:
 
 
 def subscribed(address: str) -> tuple[str, ...]:
-    """A subscription at work, as a dump cannot bring it without a line of somebody's own, and a data directory does."""
+    """A subscription at work, as a dump cannot bring it without a line of somebody's own, and a data directory does. The largest database is the shop."""
     made = f"create subscription orders connection '{address}' publication orders with (connect = false, slot_name = 'orders')"
-    return ("create table orders as select 1 as id", made, "alter subscription orders enable")
+    return ("create table orders as select generate_series(1, 9999) as id", made, "alter subscription orders enable")
 
 
 @contextlib.contextmanager

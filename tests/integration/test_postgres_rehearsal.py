@@ -257,6 +257,15 @@ def test_the_apps_own_command_is_given_the_copys_address_and_nothing_of_ours(bac
     assert judged(seen) == ("pass", set())
 
 
+def test_what_isolates_the_copy_holds_in_the_apps_own_sessions(backup: pathlib.Path) -> None:
+    """Whatever its database has set; its triggers run, as they will when it is meant."""
+    asked = "do $$ begin assert (current_setting('session_preload_libraries'), current_setting('session_replication_role')) = ('', 'origin'); end $$"
+    words = ["alter database shop set session_preload_libraries = 'plpgsql'", "alter database shop set session_replication_role = replica", asked]
+    script = f'set -e; for word; do {binaries() / "psql"} -Xq -v ON_ERROR_STOP=1 "$URL" -c "$word"; done'
+    command = {"variable": "URL", "timeout_s": 60, "up": ["sh", "-c", script, "sh", *words], "down": None}
+    assert tried(backup, command=command)["steps_tried"][0]["up"]["failed"] is None
+
+
 def test_a_damaged_backup_is_not_rehearsed_on(backup: pathlib.Path, tmp_path: pathlib.Path) -> None:
     broken = tmp_path / backup.name
     shutil.copytree(backup, broken)

@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.resto.golive.plugins.module_utils._check import CannotKnow
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import _caged, drill_rules, restore_drill
 from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
-from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, files, job, walls
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, files, job, programs, walls
 
 from .postgres_server import CANARY, USER, Cluster, plan, version
 
@@ -137,6 +137,9 @@ HOSTILE = (
     "create event trigger touch on ddl_command_end execute function touch()",
 )
 
+#: From 17 on only.
+SWITCH, LOGIN = "alter database hostile set event_triggers = on", "create event trigger greet on login execute function touch()"
+
 #: What the shop's own database or roles may have set, which comes back with them, and from which version on there is such a thing.
 BROUGHT = {
     "nothing": (0, ()),
@@ -144,11 +147,8 @@ BROUGHT = {
     "its role there": (0, ("alter role postgres in database hostile set session_replication_role = origin",)),
     "a library": (0, ("alter database hostile set session_preload_libraries = 'plpgsql'",)),
     "a trigger for replicas": (0, ("alter event trigger touch enable always",)),
-    "the switch itself": (170000, ("alter database hostile set event_triggers = on", "alter event trigger touch enable always")),
-    "a login": (
-        170000,
-        ("alter database hostile set event_triggers = on", "create event trigger greet on login execute function touch()", "alter event trigger greet enable always"),
-    ),
+    "the switch itself": (170000, (SWITCH, "alter event trigger touch enable always")),
+    "a login": (170000, (SWITCH, LOGIN, "alter event trigger greet enable always")),
 }
 
 
@@ -410,7 +410,25 @@ def test_what_keeps_a_drill_from_beginning(tmp_path: pathlib.Path, change: Resul
 
 
 def test_a_server_of_another_version_stops_it(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(CannotKnow) as caught:
-        restore_drill._preflight({**KNOWN, "manifest": {**MANIFEST, "server_version": 990000}}, tmp_path)
-    assert caught.value.code == "restore_drill.wrong_major"
+    """Also where one stands on ``PATH``: only the version that made the backup restores it."""
+    known = {**KNOWN, "manifest": {**MANIFEST, "server_version": 990003, "restored_bytes": 1 << 60}}
+    program = tmp_path / "postgres"
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    for says, code in ((None, "wrong_major"), ("98.7", "wrong_major"), ("nothing", "wrong_major"), ("99.1", "no_room")):
+        if says:
+            program.write_text(f"#!/bin/sh\necho 'postgres (PostgreSQL) {says}'\n")
+            program.chmod(0o755)
+        with pytest.raises(CannotKnow) as caught:
+            restore_drill._preflight(known, tmp_path)
+        assert (caught.value.code, caught.value.params.get("major", 99)) == (f"restore_drill.{code}", 99)
+
+
+@pytest.mark.parametrize("place", ["usr/lib/postgresql/{major}/bin", "usr/pgsql-{major}/bin"])
+def test_a_server_is_found_where_its_packages_put_it(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    for major in (9, 15, 17):
+        folder = tmp_path / place.format(major=major)
+        folder.mkdir(parents=True)
+        (folder / "postgres").touch()
+    monkeypatch.setattr(programs, "PLACES", (f"{tmp_path}/{place}",))
+    assert programs.majors() == [17, 15, 9]
+    assert programs.postgres("postgres", 15) == tmp_path / place.format(major=15) / "postgres"

@@ -87,7 +87,8 @@ class Migrated(cage.Copy):
             return None
         address = f"postgresql://postgres@/{self._database}?host={self.sockets}"
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.home), "PGOPTIONS": self._own_options()}
-        return Step(command=tuple(asked[way]), environment={**environment, str(asked["variable"]): address}, cwd=str(self.home), timeout_s=float(asked["timeout_s"]))
+        environment[str(asked["variable"])] = address
+        return Step(command=tuple(asked[way]), environment=environment, cwd=str(self.home), timeout_s=float(asked["timeout_s"]))
 
 
 class Trial(Migrated):
