@@ -39,15 +39,17 @@ OPTIONS = {"engine": "dump", "rto_minutes": 30.0, "rpo_minutes": 60.0, "settings
 
 
 class Uncaged(RunContext):
-    """Runs what systemd and runuser would, and remembers what was stopped."""
+    """Runs what systemd and runuser would, and remembers what was stopped, and what was asked of systemd-run."""
 
     stopped: t.ClassVar[list[str]] = []
+    asked: t.ClassVar[list[list[str]]] = []
 
     def run(self, argv: t.Sequence[str], **more: t.Any) -> Completed:
         if argv[0] == "systemctl":
             self.stopped.append(argv[-1])
             return Completed(0, "", "")
         if argv[0] == "systemd-run":
+            self.asked.append(list(argv))
             plan = pathlib.Path(argv[-1])
             plan.write_text(json.dumps({**json.loads(plan.read_text()), "caged": False, "user": USER}))
         return super().run(argv[argv.index(sys.executable) :], **more)
@@ -175,6 +177,24 @@ def written_between(server: Cluster, before: str, after: str) -> list[str]:
     return [line for line in told.splitlines() if "RUNNING_XACTS" not in line and "CHECKPOINT" not in line]
 
 
+#: What shuts the copy in, in systemd's words: no network, nobody else's files, low priority, a cap on memory, tasks and time.
+PROMISED = {
+    "PrivateNetwork=yes", "RestrictAddressFamilies=AF_UNIX", "IPAddressDeny=any", "NoNewPrivileges=yes", "ProtectSystem=strict", "ProtectHome=yes",
+    "InaccessiblePaths=-/var/lib/postgresql", "InaccessiblePaths=-/run/postgresql", "Nice=19", "IOSchedulingClass=idle", "CPUWeight=20", "IOWeight=10",
+    "MemoryMax=1536M", "MemorySwapMax=0", "TasksMax=200", "OOMPolicy=kill", "LimitCORE=0", "RuntimeMaxSec=14400",
+}  # fmt: skip
+
+
+def caged_as_promised(server: Cluster, argv: list[str]) -> None:
+    given = {word.removeprefix("--property=") for word in argv if word.startswith("--property=")}
+    (plan,) = [pathlib.Path(word) for word in argv if word.endswith("/plan.json")]
+    own = {f"User={_caged.USER}", f"ReadWritePaths={plan.parent}", f"WorkingDirectory={plan.parent / 'work'}"}
+    live = {f"InaccessiblePaths=-{server.data.resolve()}", f"InaccessiblePaths=-{server.sockets.resolve()}"}
+    assert given >= PROMISED | own | live, sorted((PROMISED | own | live) - given)
+    assert [word for word in given if word.startswith("ReadWritePaths=")] == [f"ReadWritePaths={plan.parent}"]
+    assert argv[:6] == ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={_caged.unit(plan.parent)}"]
+
+
 def test_the_drill_proves_the_backup_and_the_live_cluster_never_notices(server: Cluster, config: Config) -> None:
     left = server.home / "scratch" / "drill-0123456789ab"
     (left / "work" / "pg").mkdir(parents=True)
@@ -191,6 +211,7 @@ def test_the_drill_proves_the_backup_and_the_live_cluster_never_notices(server: 
     assert list(seen["phases"]) == ["fetch", "check", "start", "restore", "analyze", "verify"]
     assert left_behind(server) == [], "the drill left something"
     assert f"golive-{left.name}.service" in Uncaged.stopped, "what a killed drill left was not ended"
+    caged_as_promised(server, Uncaged.asked[-1])
     proven = {backup.id: backup.verified_at for backup in retain.there(config)}
     assert proven[seen["id"]] == datetime.datetime.fromtimestamp(seen["started"], datetime.UTC), "retention does not know that this copy came back"
 

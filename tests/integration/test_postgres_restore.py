@@ -332,15 +332,17 @@ def drill_folder(scratch: pathlib.Path, *, marked: bool = True) -> pathlib.Path:
 
 
 def test_what_a_killed_drill_left_is_removed(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its unit first: what runs in it may not lose its files while it runs."""
     home = drill_folder(tmp_path)
     other = tmp_path / "somebody-elses"
     other.mkdir()
-    stopped: list[t.Sequence[str]] = []
+    whole = sorted(home.rglob("*"))
+    stopped: list[tuple[t.Sequence[str], list[pathlib.Path]]] = []
     context = ctx()
-    monkeypatch.setattr(context, "run", lambda argv, **more: stopped.append(argv))
+    monkeypatch.setattr(context, "run", lambda argv, **more: stopped.append((argv, sorted(home.rglob("*")))))
     with _caged.only_one(context, tmp_path):
         assert not home.exists()
-    assert stopped == [["systemctl", "stop", f"golive-{home.name}.service"]]
+    assert stopped == [(["systemctl", "stop", f"golive-{home.name}.service"], whole)]
     assert other.exists()
 
 
@@ -377,10 +379,16 @@ def test_a_folder_without_the_marker_is_never_removed(tmp_path: pathlib.Path) ->
     assert home.exists()
 
 
-def test_two_drills_at_once(tmp_path: pathlib.Path) -> None:
-    with _caged.only_one(ctx(), tmp_path), pytest.raises(CannotKnow) as caught, _caged.only_one(ctx(), tmp_path):
-        pass
-    assert caught.value.code == "postgres.drill_running"
+def test_two_drills_at_once(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second ends nothing and removes nothing: it cannot tell a living drill's folder from what a killed one left but by the lock."""
+    with _caged.only_one(ctx(), tmp_path):
+        home = drill_folder(tmp_path)
+        whole, second = sorted(home.rglob("*")), ctx()
+        monkeypatch.setattr(second, "run", lambda argv, **more: pytest.fail(f"{argv} beside a living drill"))
+        with pytest.raises(CannotKnow) as caught, _caged.only_one(second, tmp_path):
+            pass
+        assert caught.value.code == "postgres.drill_running"
+        assert sorted(home.rglob("*")) == whole
 
 
 MANIFEST = {"server_version": version(), "restored_bytes": 10 << 30, "archive_bytes": 1 << 30, "system_identifier": "1", "at": "2026-11-24T13:00:00+00:00"}

@@ -5,10 +5,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import pathlib
+import pwd
 import typing as t
 
+import pytest
+
+from ansible_collections.resto.golive.plugins.module_utils._check import CannotKnow, Completed
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import _caged
+from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
 
 UNIX = """Num       RefCount Protocol Flags    Type St Inode Path
 0000000000000000: 00000002 00000000 00010000 0001 01 21 /srv/run/.s.PGSQL.5433
@@ -47,3 +55,47 @@ def test_what_was_seen_is_hidden_from_the_copy() -> None:
     assert _caged.around(pathlib.Path("/var/lib/golive/drill-1"), live) == ["InaccessiblePaths=-/srv/pg", "InaccessiblePaths=-/srv/run", "PrivateTmp=yes"]
     assert _caged.around(pathlib.Path("/srv/run/golive/drill-1"), live) == ["InaccessiblePaths=-/srv/pg", "PrivateTmp=yes"], "it lies there itself"
     assert _caged.around(pathlib.Path("/var/tmp/golive/drill-1"), live) == ["InaccessiblePaths=-/srv/pg", "InaccessiblePaths=-/srv/run"]
+
+
+class Asked(RunContext):
+    """Says what a caged program would, and keeps what was asked, with the folders that there were."""
+
+    def __init__(self, scratch: pathlib.Path, says: Completed) -> None:
+        super().__init__({}, {}, "", 10)
+        self.scratch, self.says = scratch, says
+        self.asked: list[tuple[list[str], list[str]]] = []
+
+    def run(self, argv: t.Sequence[str], **more: t.Any) -> Completed:
+        self.asked.append((list(argv), [path.name for path in self.scratch.iterdir() if path.is_dir()]))
+        return self.says
+
+
+@pytest.fixture
+def scratch(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    monkeypatch.setattr(_caged, "USER", pwd.getpwuid(os.geteuid()).pw_name)
+    return tmp_path / "scratch"
+
+
+@pytest.mark.parametrize(
+    ("says", "comes"),
+    [
+        (Completed(0, json.dumps({"verdict": "pass"}), ""), contextlib.nullcontext()),
+        (Completed(1, "", "Failed to start transient service unit"), pytest.raises(CannotKnow, match="cage_failed")),
+    ],
+    ids=["answers", "does not"],
+)
+def test_what_is_run_in_the_cage_has_every_wall_and_is_ended_under_its_own_name(
+    scratch: pathlib.Path, says: Completed, comes: contextlib.AbstractContextManager[t.Any]
+) -> None:
+    """Whether it answers or not: its unit is ended before its folder goes."""
+    context, limits = Asked(scratch, says), ("MemoryMax=7M", "RuntimeMaxSec=8")
+    with comes, _caged.only_one(context, scratch), _caged.folder(context, scratch, "drill") as home:
+        assert _caged.run(context, home, "cage", {"memory_mb": 7}, *limits) == {"verdict": "pass"}
+    (ran, there), (ended, still) = context.asked
+    properties = [word.removeprefix("--property=") for word in ran if word.startswith("--property=")]
+    own = [f"User={_caged.USER}", f"ReadWritePaths={home}", f"WorkingDirectory={home / 'work'}"]
+    assert properties[: len(_caged.WALLS)] == list(_caged.WALLS)
+    assert properties[-5:] == [*limits, *own]
+    assert ended == ["systemctl", "stop", next(word for word in ran if word.startswith("--unit=")).removeprefix("--unit=")]
+    assert there == still == [home.name]
+    assert not home.exists()
