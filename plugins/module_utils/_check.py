@@ -24,6 +24,10 @@ def worst(statuses: t.Iterable[str]) -> str:
     return max(statuses, key=STATUSES.index, default="error")
 
 
+#: What is left of an excerpt, in characters: evidence is no archive.
+EXCERPT_MOST = 2048
+
+
 @dataclasses.dataclass(frozen=True)
 class Assertion:
     """One thing that was looked at.
@@ -51,7 +55,7 @@ class Assertion:
             "params": dict(self.params),
             "expected": self.expected,
             "observed": self.observed,
-            "excerpt": self.excerpt[:2048],
+            "excerpt": self.excerpt[:EXCERPT_MOST],
         }
 
 

@@ -398,6 +398,7 @@ def test_check_mode_changes_nothing_and_says_the_same(mended: Mended) -> None:
     assert {host: sorted(lines ^ snapshot(host)) for host, lines in before.items()} == {host: [] for host in HOSTS}
     assert checked.report is None
     assert checked.rc == 0, checked.output
+    assert re.search(r'"keep   \d{8}T\d{6}Z-[0-9a-f]{8} \d{4}-\d\d-\d\d \d\d:\d\dZ: [a-z]', checked.output), "nobody says which copies stay, and why"
     # A fix that fails is rescued, and Ansible ends well.
     assert {host: counted for host, counted in checked.recap.items() if counted["failed"] or counted["rescued"] or counted["unreachable"]} == {}
     assert set(HOSTS) <= set(checked.recap)

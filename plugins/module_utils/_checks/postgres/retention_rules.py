@@ -10,7 +10,7 @@ import datetime
 import typing as t
 import zoneinfo
 
-from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, Json, Options
+from ansible_collections.resto.golive.plugins.module_utils._check import EXCERPT_MOST, Assertion, Json, Options
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import retention
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup.retention import REFUSALS, Policy
 
@@ -38,7 +38,7 @@ def judge(seen: Seen, options: Options) -> list[Assertion]:
     """Return what holds and what does not."""
     found = [*_policy(seen, options)]
     if seen["policy"] is not None:
-        for rule in (_applied, _lost, _odd, _covered, _room):
+        for rule in (_planned, _applied, _lost, _odd, _covered, _room):
             found += rule(seen, options)
     return sorted(found, key=lambda assertion: assertion.status != "fail")
 
@@ -60,9 +60,27 @@ def _policy(seen: Seen, options: Options) -> t.Iterator[Assertion]:
     have = Policy(**seen["policy"])
     told = f"{have.daily_days}/{have.weekly_days}/{have.monthly_days}"
     same = have == wanted
-    plan = "\n".join(seen["lines"])
     code = "policy_same" if same else "policy_other"
-    yield _say("pass" if same else "fail", code, "backup.json", asked, told, excerpt=plan, wanted=asked, have=told)
+    yield _say("pass" if same else "fail", code, "backup.json", asked, told, wanted=asked, have=told)
+
+
+def _planned(seen: Seen, options: Options) -> t.Iterator[Assertion]:
+    """What stays and what goes, and why, on as many sheets as it takes: an excerpt that was cut would keep quiet of what goes, which is the oldest."""
+    kept = sum(one["keep"] for one in seen["decisions"])
+    for sheet in _sheets(seen["lines"]):
+        yield _say("pass", "plan", "plan", None, None, excerpt="\n".join(sheet), kept=kept, removed=len(seen["decisions"]) - kept)
+
+
+def _sheets(lines: t.Iterable[str]) -> t.Iterator[list[str]]:
+    """Return *lines* in groups that fit an excerpt whole."""
+    sheet: list[str] = []
+    for line in lines:
+        if sheet and len("\n".join([*sheet, line])) > EXCERPT_MOST:
+            yield sheet
+            sheet = []
+        sheet.append(line)
+    if sheet:
+        yield sheet
 
 
 def _applied(seen: Seen, options: Options) -> t.Iterator[Assertion]:

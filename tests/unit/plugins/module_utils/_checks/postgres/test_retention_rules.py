@@ -10,10 +10,13 @@ import datetime
 import pathlib
 import typing as t
 
+import jinja2
 import pytest
 import yaml
+from ansible.plugins.filter.core import FilterModule
+from jinja2 import nativetypes
 
-from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, worst
+from ansible_collections.resto.golive.plugins.module_utils._check import EXCERPT_MOST, Assertion, worst
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_retention import BackupRetention
 from ansible_collections.resto.golive.plugins.module_utils._options import missing_options, validated
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import forecast, retention
@@ -22,6 +25,7 @@ from ansible_collections.resto.golive.plugins.module_utils._pgbackup.retention i
 NOW = datetime.datetime(2026, 11, 24, 12, 0, tzinfo=datetime.UTC)
 OPTIONS = validated(BackupRetention, {})
 NINETY = Policy()
+ROOT = pathlib.Path(__file__).parents[6]
 MESSAGES = pathlib.Path(retention.__file__).parents[2] / "plugin_utils" / "messages" / "backup_retention.yml"
 TEXTS = yaml.safe_load(MESSAGES.read_text(encoding="utf-8"))
 
@@ -66,6 +70,28 @@ def told(what: dict[str, t.Any], **options: t.Any) -> tuple[str, set[str]]:
 
 def codes(what: dict[str, t.Any]) -> set[str]:
     return {one.code.split(".")[1] for one in BackupRetention().judge(what, OPTIONS)}
+
+
+def printed(what: dict[str, t.Any]) -> list[str]:
+    """Return what the role prints of the module's answer, under ``--check`` too."""
+    (block,) = yaml.safe_load((ROOT / "roles/postgres/tasks/remediate_retention.yml").read_text(encoding="utf-8"))
+    (task,) = [one for one in block["block"] if "ansible.builtin.debug" in one]
+    assert "ansible_check_mode" not in str(task)
+    world = nativetypes.NativeEnvironment(undefined=jinja2.StrictUndefined)
+    world.filters |= FilterModule().filters()
+    rows = [{"evidence": [one.evidence() for one in BackupRetention().judge(what, OPTIONS)]}]
+    lines: list[str] = world.from_string(task["ansible.builtin.debug"]["msg"]).render(__postgres_retention={"golive": {"rows": rows}})
+    return lines
+
+
+@pytest.mark.parametrize("copies", [[0.5], list(range(120))], ids=["one", "more than an excerpt holds"])
+def test_the_plan_is_printed_whole(copies: list[float]) -> None:
+    what = seen(days(*copies))
+    lines = printed(what)
+    assert lines == what["lines"]
+    assert lines[0].startswith("keep   ")
+    assert lines[0].endswith(": the newest good copy, last of its hour, last of its day, last of its week, last of its month")
+    assert any(line.startswith("remove ") and line.endswith(": older than the policy") for line in lines) == (len("\n".join(lines)) > EXCERPT_MOST)
 
 
 def test_a_year_passes_by_its_history() -> None:
