@@ -103,6 +103,24 @@ def told(reports: pathlib.Path) -> tuple[dict[str, t.Any], list[dict[str, t.Any]
     return item, report["restores"]
 
 
+#: What every kernel and every container gives, and what is given together or not at all: a container on cgroup v1 may make no group, and no file system of
+#: its own. Of the two that shut the network out, one is enough.
+ALWAYS = {"User", "NoNewPrivileges", "PGDATA", "Nice", "LimitCORE"}
+NETWORK = {"PrivateNetwork", "RestrictAddressFamilies"}
+TOGETHER = ({"MemoryMax", "TasksMax"}, {"PrivateTmp", "ProtectSystem"})
+
+
+def caged(item: dict[str, t.Any]) -> None:
+    """The walls that the report says stood around the copy are those that were promised, as far as this kernel gives them."""
+    (cage,) = [one for one in item["observations"][0]["evidence"] if one["assertion"].startswith("restore_drill.cage_")]
+    stood = {name for name, stands in cage["observed"].items() if stands}
+    assert set(cage["observed"]) == {*ALWAYS, *NETWORK, "InaccessiblePaths"}.union(*TOGETHER)
+    assert stood >= ALWAYS
+    assert stood & NETWORK
+    assert [kind & stood for kind in TOGETHER if kind & stood not in (kind, set())] == []
+    assert (cage["status"], cage["assertion"]) == ("pass", f"restore_drill.cage_{'whole' if stood == set(cage['observed']) else 'partly'}")
+
+
 def test_a_timer_tells_of_a_backup_that_does_not_come_back_and_of_one_that_does(timer: None, tmp_path: pathlib.Path) -> None:
     well = on_db1()[1]
     try:
@@ -118,4 +136,5 @@ def test_a_timer_tells_of_a_backup_that_does_not_come_back_and_of_one_that_does(
     assert fired(tmp_path) == (0, "success 0 inactive")
     item, drills = told(tmp_path)
     assert (item["state"], [one["status"] for one in drills]) == ("pass", ["fail", "pass"])
+    caged(item)
     assert on_db1() == ("golive_restore_drill_ok 1", well + 1)
