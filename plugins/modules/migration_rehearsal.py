@@ -44,7 +44,7 @@ options:
     description:
       - The app's own command that applies what is pending, on this host. Variable C(postgres_migrations_command).
       - Needed where migrations are no SQL that can be read (Django, Rails, Knex, Laravel, most of Alembic). It runs in the cage, with the copy's address in
-        O(command_variable) and nothing else in its environment.
+        O(command_variable), what isolates its sessions in C(PGOPTIONS), and nothing else of ours in its environment.
     type: list
     elements: str
   command_down:
