@@ -82,13 +82,13 @@ class Project:
         path.write_text(yaml.safe_dump(content) if not isinstance(content, str) else content)
         return path
 
-    def play(self, playbook: str, *arguments: t.Any, without: str = "", environment: t.Mapping[str, str] | None = None) -> Ran:
-        """Run *playbook* of the checkout; the line *without* is left out of its ansible.cfg."""
+    def play(self, playbook: str, *arguments: t.Any, without: str = "", default: str = "") -> Ran:
+        """Run *playbook* of the checkout; the line *without* is left out of its ansible.cfg, and *default* is one more of its defaults."""
         before = self._latest()
-        settings = (ROOT / "ansible.cfg").read_text().replace("./", f"{ROOT}/").replace(without, "")
+        settings = (ROOT / "ansible.cfg").read_text().replace("./", f"{ROOT}/").replace(without, "").replace("[defaults]", f"[defaults]\n{default}")
         chosen = self.directory / "ansible.cfg"
         chosen.write_text(settings)
-        variables = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "ANSIBLE_CONFIG": str(chosen), "ANSIBLE_FORCE_COLOR": "0", **(environment or {})}
+        variables = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "ANSIBLE_CONFIG": str(chosen), "ANSIBLE_FORCE_COLOR": "0"}
         variables.pop("ANSIBLE_INVENTORY_UNPARSED_FAILED", None)  # molecule sets it; here the file decides
         argv = [BIN / "ansible-playbook", ROOT / playbook, "-e", f"golive_report_dir={self.reports}", *arguments]
         done = subprocess.run([str(one) for one in argv], cwd=ROOT, env=variables, capture_output=True, text=True, timeout=600, check=False)
