@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, the resto.golive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A shop's database on a booted host, and an object store over TLS beside it: what the stories of both engines begin with."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import re
+import typing as t
+
+import boto3
+from moto.server import ThreadedMotoServer
+
+from .booted_host import Host, booted
+from .conftest import Project, Ran
+from .nginx_server import certificate, serving
+from .postgres_server import SHOP, SHOP_TABLES
+
+STORE, BUCKET = "store.test", "shop-backups"
+#: Where update-ca-certificates shows a certificate that was brought.
+CA_BROUGHT, CA = "/usr/local/share/ca-certificates/store.crt", "/etc/ssl/certs/store.pem"
+SECRETS = {"PASSPHRASE": "not-a-secret-of-anybody", "KEY": "AKIANOTASECRET", "SECRET": "not-a-key-of-anybody"}
+
+#: What the shop's own statements have of our job's is the role's to make here.
+OURS = re.compile("golive|pg_monitor|pg_authid")
+
+#: Walls that a container's systemd too can build, on every runtime: of the rest some need more than it is granted (``_pgbackup/walls``).
+WALLS = {"RestrictAddressFamilies", "User", "NoNewPrivileges", "PGDATA", "Nice", "LimitCORE"}
+
+
+class Shop:
+    """The host, the bucket, and a project that audits them."""
+
+    def __init__(self, host: Host, project: Project, port: int, s3: t.Any, items: t.Sequence[str], variables: t.Mapping[str, t.Any]) -> None:
+        self.host, self.project, self.s3, self.items = host, project, s3, items
+        system = {"golive_owner": "ana@comanda.example", "environment_secrets_store": {"kind": "ansible_vault"}, "shop_backup": SECRETS}
+        of_both = {
+            "postgres_database": "shop",
+            "postgres_backups_repository": f"s3:https://{STORE}:{port}/{BUCKET}/db1",
+            "postgres_backups_repository_password": "shop_backup#PASSPHRASE",
+            "postgres_backups_access_key": "shop_backup#KEY",
+            "postgres_backups_secret_key": "shop_backup#SECRET",
+        }
+        group = {"hosts": {"db1": host.variables}, "vars": {**of_both, **variables}}
+        self.inventory = project.inventory("hosts.yml", {"all": {"vars": system, "children": {"postgres": group}}}).parent
+
+    def play(self, playbook: str, *arguments: str) -> Ran:
+        return self.project.play(playbook, *self.arguments, *arguments)
+
+    @property
+    def arguments(self) -> list[str]:
+        return ["-i", str(self.inventory), "-t", ",".join(self.items), "-e", "golive_fail_on_no_go=false"]
+
+    def sql(self, *statements: str, database: str = "shop") -> str:
+        return self.host.run("psql", "-XAtq", database, *(word for one in statements for word in ("-c", one)), user="postgres")
+
+    def told(self, ran: Ran, item: str) -> dict[str, t.Any]:
+        """Return all that was found out about *item*, also what is not its first reason, and what was observed for it."""
+        return {one["assertion"]: one["observed"] for row in ran.items[item]["observations"] for one in row["evidence"]}
+
+    def walls(self, ran: Ran) -> set[str]:
+        """Return the walls that stood around the restored copy."""
+        (walls,) = [observed for code, observed in self.told(ran, "postgres.restore").items() if code.startswith("restore_drill.cage_")]
+        return {name for name, stood in walls.items() if stood}
+
+    def type_the_runbook(self) -> None:
+        """Type all that the runbook says for a server that was lost, but for its last step, a week later. The app is not ours here.
+
+        It goes back to the newest copy, and up to the last commit, as the text lets whoever types it choose.
+        """
+        said = []
+        for step in re.split(r"^## (?=\d)", (self.project.reports / "staging" / "latest" / "runbook-restore.md").read_text(), flags=re.M)[1:-1]:
+            block = re.search(r"```sh\n(.*?)```", step, re.S)
+            assert block, step
+            said += [line for line in block[1].splitlines() if "APP API WORKER" not in line]
+        text = re.sub(r" --type=time '--target=[^']*' --target-action=promote", "", "\n".join(said))
+        self.host.shell(f"set -x\n{text.replace(' SNAPSHOT ', ' latest ')}")
+
+
+@contextlib.contextmanager
+def shop_on_a_host(folder: pathlib.Path, items: t.Sequence[str], **variables: t.Any) -> t.Iterator[Shop]:
+    """Lend a shop whose backups are not set up, with *variables* for its database's group, for the length of a ``with``."""
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    address, moto_port = moto.get_host_and_port()
+    s3 = boto3.client("s3", endpoint_url=f"http://{address}:{moto_port}", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+    s3.create_bucket(Bucket=BUCKET)
+    # moto's own TLS ends without a goodbye, which pgBackRest takes for an attack; nginx keeps to the protocol. `localhost`: the bucket is in the path then.
+    # Nothing is kept on the way: nginx' own user may not write where tests do.
+    straight = "client_max_body_size 0; proxy_request_buffering off; proxy_buffering off; proxy_set_header Host localhost;"
+    passed_on = f"{straight} location / {{ proxy_pass http://{address}:{moto_port}; }}"
+    try:
+        with booted(folder) as host:
+            pem = certificate(folder, STORE)
+            with serving(folder, pem, http="", server=passed_on, app="return 404;", address=host.gateway) as edge:
+                host.write(CA_BROUGHT, (folder / "cert.pem").read_text())
+                host.shell(f"update-ca-certificates 2>/dev/null && echo {host.gateway} {STORE} >> /etc/hosts")
+                host.shell("make-ssl-cert generate-default-snakeoil --force-overwrite && systemctl enable --now postgresql postgresql@15-main 2>/dev/null")
+                for database, statements in (("postgres", SHOP), ("shop", SHOP_TABLES)):
+                    host.write("/tmp/shop.sql", "".join(f"{one};\n" for one in statements if not OURS.search(one)))
+                    host.run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-f", "/tmp/shop.sql", database, user="postgres")
+                yield Shop(host, Project(folder), edge.port, s3, items, variables)
+    finally:
+        moto.stop()
