@@ -17,6 +17,7 @@ from .conftest import ROOT, Project, Ran
 
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_become": False}
 DEAD = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_ssh_common_args": "-o ControlMaster=no -o ConnectTimeout=5"}
+LOST = {**LOCAL, "ansible_become_password": "{{ lookup('ansible.builtin.file', '/no/such/file') }}"}
 OWNER = {"golive_owner": "ana@comanda.example"}
 
 
@@ -85,8 +86,7 @@ def test_all_hosts_dead_still_gets_a_verdict(project: Project) -> None:
 
 
 def test_a_host_lost_on_the_way_still_gets_a_verdict_and_blocks_it(project: Project) -> None:
-    broken = {**LOCAL, "ansible_become_password": "{{ lookup('ansible.builtin.file', '/no/such/file') }}"}
-    ran = audit(project, shop(redis={"r1": broken}))
+    ran = audit(project, shop(redis={"r1": LOST}))
     assert (ran.rc, ran.report["verdict"] if ran.report else None) == (2, "NO_GO")
     assert ran.problems() == {"verdict.host_lost"}
 
@@ -133,11 +133,11 @@ def test_a_misspelt_variable_is_refused_with_its_place(project: Project) -> None
     [("playbooks/audit.yml", "redis", "redis_persistence."), ("playbooks/golive.yml", "probe", "tls_certificate.")],
 )
 def test_users_settings_do_not_let_a_host_slip(project: Project, playbook: str, group: str, check: str, setting: str) -> None:
-    content = shop(redis={"a_dead": DEAD}, probe={})
+    content = shop(redis={"a_dead": DEAD, "a_lost": LOST}, probe={})
     content["all"]["vars"] = {**OWNER, "golive_domains": {"api": "api.comanda.invalid"}}  # type: ignore[index]  # it is a nested literal
     content["all"]["children"][group].setdefault("hosts", {})["b_alive"] = LOCAL  # type: ignore[index]  # as above
     ran = project.play(playbook, "-i", project.inventory("hosts.yml", content).parent, default=setting)
-    assert (ran.rc, ran.problems()) == (2, {"verdict.host_down"}), ran.output
+    assert (ran.rc, ran.problems()) == (2, {"verdict.host_down", "verdict.host_lost"}), ran.output
     told = {(row["target"]["host"], row["reason"]["code"]) for item in ran.items.values() for row in item["observations"]}
     assert {code for host, code in told if host == "a_dead"} == {"common.host_unreachable"}
     assert [code for host, code in told if host == "b_alive" and code.startswith(check)], told
