@@ -29,6 +29,9 @@ OURS = re.compile("golive|pg_monitor|pg_authid")
 #: Walls that a container's systemd too can build, on every runtime: of the rest some need more than it is granted (``_pgbackup/walls``).
 WALLS = {"RestrictAddressFamilies", "User", "NoNewPrivileges", "PGDATA", "Nice", "LimitCORE"}
 
+#: A folder of an image lies in a layer below, where overlayfs renames none, and a lost cluster is set aside by renaming: these become the container's own.
+RENAMEABLE = "for one in /etc /var/lib; do cd $one/postgresql/15 && cp -a main new && rm -r main && mv new main; done"
+
 
 class Shop:
     """The host, the bucket, and a project that audits them."""
@@ -97,6 +100,7 @@ def shop_on_a_host(folder: pathlib.Path, items: t.Sequence[str], **variables: t.
             with serving(folder, pem, http="", server=passed_on, app="return 404;", address=host.gateway) as edge:
                 host.write(CA_BROUGHT, (folder / "cert.pem").read_text())
                 host.shell(f"update-ca-certificates 2>/dev/null && echo {host.gateway} {STORE} >> /etc/hosts")
+                host.shell(RENAMEABLE)
                 host.shell("make-ssl-cert generate-default-snakeoil --force-overwrite && systemctl enable --now postgresql postgresql@15-main 2>/dev/null")
                 for database, statements in (("postgres", SHOP), ("shop", SHOP_TABLES)):
                     host.write("/tmp/shop.sql", "".join(f"{one};\n" for one in statements if not OURS.search(one)))

@@ -43,7 +43,7 @@ kill -KILL $pids
 
 #: What systemd was asked for, in its own words, whether or not a container grants it.
 ASKED = {
-    "PrivateNetwork": "yes", "RestrictAddressFamilies": "AF_UNIX", "IPAddressDeny": "::/0 0.0.0.0/0", "NoNewPrivileges": "yes", "ProtectSystem": "strict",
+    "PrivateNetwork": "yes", "RestrictAddressFamilies": "AF_UNIX", "IPAddressDeny": "0.0.0.0/0 ::/0", "NoNewPrivileges": "yes", "ProtectSystem": "strict",
     "ProtectHome": "yes", "PrivateTmp": "yes", "Nice": "19", "IOSchedulingClass": "3", "CPUWeight": "20", "IOWeight": "10", "MemoryMax": str(1536 << 20),
     "MemorySwapMax": "0", "TasksMax": "200", "OOMPolicy": "kill", "LimitCORE": "0", "RuntimeMaxUSec": "4h", "User": "golive_drill",
 }  # fmt: skip
@@ -82,7 +82,7 @@ def left(shop: Shop) -> list[str]:
 
 
 def newest(shop: Shop) -> str:
-    return shop.host.shell("ls /var/backups/golive").split()[-1]
+    return shop.host.shell("ls -d /var/backups/golive/*Z-*").split()[-1]
 
 
 def failures(shop: Shop) -> int:
