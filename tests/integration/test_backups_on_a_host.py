@@ -139,7 +139,7 @@ def test_the_runbook_as_it_is_typed_brings_a_lost_database_back(shop: Shop) -> N
 def test_cron_in_the_timers_place_and_back(shop: Shop) -> None:
     """The first of these runs is the one that the runbook ends with."""
     shop.host.run("systemctl", "enable", "--now", "cron.service")  # as Debian's package does; the image does not
-    ran = shop.play("golive.yml", "-t", ITEMS[0], "-e", "postgres_backups_scheduler=cron")
+    ran = shop.play("golive.yml", "-e", "postgres_backups_scheduler=cron")
     assert ran.state(ITEMS[0]) == "pass", ran.output
     assert "backup_cron.scheduled_by_cron" in shop.told(ran, ITEMS[0])
     assert shop.host.shell("systemctl is-enabled golive-backup.timer || true") == "disabled"
@@ -152,7 +152,7 @@ def test_cron_in_the_timers_place_and_back(shop: Shop) -> None:
     assert newest(shop) > copy
     locked_out(shop, cron)
 
-    ran = shop.play("golive.yml", "-t", ITEMS[0])
+    ran = shop.play("golive.yml")
     assert ran.state(ITEMS[0]) == "pass", ran.output
     assert "backup_cron.scheduled" in shop.told(ran, ITEMS[0])
     assert shop.host.shell("systemctl is-enabled golive-backup.timer; test ! -e /etc/cron.d/golive_backup") == "enabled"
