@@ -10,12 +10,10 @@ import pathlib
 import re
 import typing as t
 
-import boto3
-from moto.server import ThreadedMotoServer
-
 from .booted_host import Host, booted
 from .conftest import Project, Ran
 from .nginx_server import certificate, serving
+from .object_store import object_store
 from .postgres_server import SHOP, SHOP_TABLES
 
 STORE, BUCKET = "store.test", "shop-backups"
@@ -85,26 +83,14 @@ class Shop:
 @contextlib.contextmanager
 def shop_on_a_host(folder: pathlib.Path, items: t.Sequence[str], **variables: t.Any) -> t.Iterator[Shop]:
     """Lend a shop whose backups are not set up, with *variables* for its database's group, for the length of a ``with``."""
-    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    moto.start()
-    address, moto_port = moto.get_host_and_port()
-    s3 = boto3.client("s3", endpoint_url=f"http://{address}:{moto_port}", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
-    s3.create_bucket(Bucket=BUCKET)
-    # moto's own TLS ends without a goodbye, which pgBackRest takes for an attack; nginx keeps to the protocol. `localhost`: the bucket is in the path then.
-    # Nothing is kept on the way: nginx' own user may not write where tests do.
-    straight = "client_max_body_size 0; proxy_request_buffering off; proxy_buffering off; proxy_set_header Host localhost;"
-    passed_on = f"{straight} location / {{ proxy_pass http://{address}:{moto_port}; }}"
-    try:
-        with booted(folder) as host:
-            pem = certificate(folder, STORE)
-            with serving(folder, pem, http="", server=passed_on, app="return 404;", address=host.gateway) as edge:
-                host.write(CA_BROUGHT, (folder / "cert.pem").read_text())
-                host.shell(f"update-ca-certificates 2>/dev/null && echo {host.gateway} {STORE} >> /etc/hosts")
-                host.shell(RENAMEABLE)
-                host.shell("make-ssl-cert generate-default-snakeoil --force-overwrite && systemctl enable --now postgresql postgresql@15-main 2>/dev/null")
-                for database, statements in (("postgres", SHOP), ("shop", SHOP_TABLES)):
-                    host.write("/tmp/shop.sql", "".join(f"{one};\n" for one in statements if not OURS.search(one)))
-                    host.run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-f", "/tmp/shop.sql", database, user="postgres")
-                yield Shop(host, Project(folder), edge.port, s3, items, variables)
-    finally:
-        moto.stop()
+    with object_store(BUCKET) as store, booted(folder) as host:
+        pem = certificate(folder, STORE)
+        with serving(folder, pem, http="", server=store.behind_nginx, app="return 404;", address=host.gateway) as edge:
+            host.write(CA_BROUGHT, (folder / "cert.pem").read_text())
+            host.shell(f"update-ca-certificates 2>/dev/null && echo {host.gateway} {STORE} >> /etc/hosts")
+            host.shell(RENAMEABLE)
+            host.shell("make-ssl-cert generate-default-snakeoil --force-overwrite && systemctl enable --now postgresql postgresql@15-main 2>/dev/null")
+            for database, statements in (("postgres", SHOP), ("shop", SHOP_TABLES)):
+                host.write("/tmp/shop.sql", "".join(f"{one};\n" for one in statements if not OURS.search(one)))
+                host.run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-f", "/tmp/shop.sql", database, user="postgres")
+            yield Shop(host, Project(folder), edge.port, store.client, items, variables)

@@ -10,9 +10,7 @@ import pathlib
 import shutil
 import typing as t
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import retention_rules
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres.backup_retention import BackupRetention
@@ -20,6 +18,7 @@ from ansible_collections.resto.golive.plugins.module_utils._options import valid
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import job, labels, pgbackrest, sight
 
 from .nginx_server import certificate, serving
+from .object_store import object_store
 from .pgbackrest_server import Archived, archived
 
 #: Debian 13's botocore asks Python 3.13 for the time in a way of old, which is neither ours nor what is tested.
@@ -42,27 +41,21 @@ Bucket = tuple[Archived, t.Any]
 
 @pytest.fixture
 def bucket(tmp_path: pathlib.Path) -> t.Iterator[Bucket]:
-    """A shop with two backups in a bucket. moto's own TLS ends without a goodbye, which pgBackRest takes for an attack; nginx keeps to the protocol."""
-    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    moto.start()
-    address, port = moto.get_host_and_port()
-    s3 = boto3.client("s3", endpoint_url=f"http://{address}:{port}", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
-    s3.create_bucket(Bucket=BUCKET)
-    straight = "client_max_body_size 0; proxy_request_buffering off; proxy_buffering off; proxy_set_header Host localhost;"
-    passed_on = f"{straight} location / {{ proxy_pass http://{address}:{port}; }}"
-    try:
-        with serving(tmp_path, certificate(tmp_path), http="", server=passed_on, app="return 404;") as edge, archived() as shop:
-            ca = shop.home / "ca.pem"
-            shutil.copy(tmp_path / "cert.pem", ca)
-            ca.chmod(0o644)
-            local = (shop.home / "pgbackrest.conf").read_text()
-            shop.write("pgbackrest.conf", local.replace(f"repo1-path={shop.home}/repo", S3.format(port=edge.port, ca=ca, bucket=BUCKET)))
-            shop.begin()
-            shop.back_up()
-            shop.back_up()
-            yield shop, s3
-    finally:
-        moto.stop()
+    """A shop with two backups in a bucket."""
+    with (
+        object_store(BUCKET) as store,
+        serving(tmp_path, certificate(tmp_path), http="", server=store.behind_nginx, app="return 404;") as edge,
+        archived() as shop,
+    ):
+        ca = shop.home / "ca.pem"
+        shutil.copy(tmp_path / "cert.pem", ca)
+        ca.chmod(0o644)
+        local = (shop.home / "pgbackrest.conf").read_text()
+        shop.write("pgbackrest.conf", local.replace(f"repo1-path={shop.home}/repo", S3.format(port=edge.port, ca=ca, bucket=BUCKET)))
+        shop.begin()
+        shop.back_up()
+        shop.back_up()
+        yield shop, store.client
 
 
 def lost(shop: Archived) -> list[str]:

@@ -13,11 +13,11 @@ import threading
 import typing as t
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import backup_host, backup_rules
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import files, job, look, offsite
 
+from .object_store import object_store
 from .postgres_server import USER, Cluster, cluster, make_shop
 
 Config = dict[str, t.Any]
@@ -28,11 +28,8 @@ ROLE_PASSWORD = r"made-up:role\password"  # libpq's password file parts its fiel
 @pytest.fixture
 def store() -> t.Iterator[str]:
     """Address of an S3 server."""
-    served = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    served.start()
-    host, port = served.get_host_and_port()
-    yield f"http://{host}:{port}"
-    served.stop()
+    with object_store() as served:
+        yield served.url
 
 
 @pytest.fixture
