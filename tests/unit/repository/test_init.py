@@ -65,12 +65,12 @@ def test_the_inventory_is_whole(project: pathlib.Path, environment: str) -> None
     assert set(yaml.safe_load(groups)["all"]["children"]) == {"app", "edge", "monitoring", "postgres", "redis"}
 
 
-@pytest.mark.parametrize("environment", ["staging", "prod"])
-def test_a_project_made_from_nothing_answers_at_once(tmp_path: pathlib.Path, environment: str) -> None:
+def test_a_project_made_from_nothing_answers_at_once(tmp_path: pathlib.Path) -> None:
     init(tmp_path)
-    said = ansible("ansible-playbook", "golive.yml", "-i", environment, "-t", "inventory", cwd=tmp_path / "shop")
-    assert "failed=0" in said
-    assert "golive_owner" in said
+    for environment in ("staging", "prod"):
+        said = ansible("ansible-playbook", "golive.yml", "-i", environment, "-t", "inventory", cwd=tmp_path / "shop")
+        assert "failed=0" in said
+        assert "golive_owner" in said
 
 
 def test_every_file_of_the_scaffold_is_used() -> None:
