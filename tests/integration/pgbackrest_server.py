@@ -99,3 +99,12 @@ def archived() -> t.Iterator[Archived]:
     with cluster() as server:
         make_shop(server)
         yield Archived(server)
+
+
+@contextlib.contextmanager
+def backed_up() -> t.Iterator[Archived]:
+    """The same with its first backup."""
+    with archived() as made:
+        made.begin()
+        made.back_up()
+        yield made

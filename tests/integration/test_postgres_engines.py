@@ -24,7 +24,7 @@ from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup.programs import Failed
 from ansible_collections.resto.golive.plugins.plugin_utils import texts
 
-from .pgbackrest_server import INVARIANTS, Archived, archived
+from .pgbackrest_server import INVARIANTS, Archived, backed_up
 from .postgres_server import USER, wait_until
 from .test_postgres_drill import Uncaged
 
@@ -37,9 +37,7 @@ RESTORE = "import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2]); shutil.cop
 
 @pytest.fixture(scope="module")
 def shop() -> t.Iterator[Archived]:
-    with archived() as made:
-        made.begin()
-        made.back_up()
+    with backed_up() as made:
         yield made
 
 

@@ -16,15 +16,13 @@ import pytest
 
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, files, job, physical, pitr, sight
 
-from .pgbackrest_server import Archived, archived
+from .pgbackrest_server import Archived, backed_up
 from .postgres_server import USER, binaries, plan, wait_until
 
 
 @pytest.fixture(scope="module")
 def shop() -> t.Iterator[Archived]:
-    with archived() as made:
-        made.begin()
-        made.back_up()
+    with backed_up() as made:
         yield made
 
 
