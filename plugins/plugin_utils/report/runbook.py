@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``runbook-restore``: how to restore for real, from the commands and the times of the last drill that passed. A pure function of golive.json.
 
-The drill's own first command says whose backups they are: restic's dumps, pgBackRest's files, or somebody else's, whose procedure is not ours to write.
+What the drill fetched with says whose backups they are: restic's dumps, pgBackRest's files, or somebody else's, whose procedure is not ours to write.
 A drill restores into a cage. Each of its commands is shown as it ran, beside the one of the real thing, with what differs. Where no drill passed there is
 nothing to follow, and the page says so instead.
 """
@@ -42,6 +42,11 @@ _SUMS = 'import json; [print(file["sha256"], "", name) for name, file in json.lo
 _PROGRAMS = {"dump": "restic", "pgbackrest": "pgbackrest"}
 
 
+def _fetched_with(drill: Drill) -> list[str]:
+    """Return the drill's own fetching command."""
+    return next(([model.line(word) for word in step.get("argv") or ()] for step in drill["steps"] if step.get("phase") == "fetch"), [])
+
+
 class Place:
     """What the real thing is called, read from the drill's own commands."""
 
@@ -58,7 +63,7 @@ class Place:
         self.environment_file = f"{self.password_file.rpartition('/')[0]}/backup.environment"
         self.data = f"/var/lib/postgresql/{self.major}/main"
         self.settings = [word.partition("=")[2] for word in words if word.startswith(("--config=", "--config-include-path="))][:2]
-        self.engine = next((engine for engine, program in _PROGRAMS.items() if program in words[:1]), "theirs")
+        self.engine = next((engine for engine, program in _PROGRAMS.items() if program in _fetched_with(drill)[:1]), "theirs")
         self.command = f"ansible-playbook golive.yml -i {environment} -t postgres"
 
     def program(self, name: str) -> str:
@@ -319,9 +324,8 @@ def _some(drill: Drill, place: Place, language: str) -> list[str]:
     title = {step["name"]: step["title"][language] for step in STEPS}
     if place.engine == "pgbackrest":
         aside = f"{place.folder}/pg"
-        fetch = next(step for step in drill["steps"] if step.get("phase") == "fetch")
         make = _words(["install", "-d", "-o", "postgres", "-g", "postgres", "-m", "0700", place.folder, aside])
-        commands = [make, *_pgbackrest([model.line(word) for word in fetch["argv"]], aside, "--archive-mode=off", f"--tablespace-map-all={place.folder}/ts")]
+        commands = [make, *_pgbackrest(_fetched_with(drill), aside, "--archive-mode=off", f"--tablespace-map-all={place.folder}/ts")]
         how = _say("some_how_files", language, start=title["recover"], size=drills.size(drill.get("bytes")))
         return [f"## {_say('some', language)}", "", how, *markdown.fenced("\n".join(commands), "", "sh")]
     other = f"{place.database}_restored"
