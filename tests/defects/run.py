@@ -17,12 +17,8 @@ import sys
 import typing as t
 
 from journal import Journal
-from running_lab import HERE, ROOT, RunningLab
+from running_lab import HERE, RunningLab
 from trial import BadDefect, Defect, Trial, drills_of, line, matrix, sick, together, tried
-
-sys.path.insert(0, str(ROOT / "collections"))
-
-from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
 
 
 def chosen(wanted: t.Sequence[str]) -> list[Defect]:
@@ -34,15 +30,6 @@ def chosen(wanted: t.Sequence[str]) -> list[Defect]:
         return [Defect.read(path) for path in paths]
     except BadDefect as error:
         sys.exit(str(error))
-
-
-def seen_in_one_act() -> dict[str, set[str]]:
-    """Return, for each item, all that one of its checks proves at once."""
-    kin: dict[str, set[str]] = {}
-    for check in CHECKS.values():
-        for item in check.items:
-            kin.setdefault(item, set()).update(check.items)
-    return kin
 
 
 def _ended(number: int, _frame: object) -> t.NoReturn:
@@ -57,13 +44,13 @@ def main() -> None:
     parser.add_argument("wanted", nargs="*", metavar="ITEM")
     asked = parser.parse_args()
     defects = chosen(asked.wanted)
-    groups = [[defect] for defect in defects] if asked.apart else together(defects, seen_in_one_act())
+    groups = [[defect] for defect in defects] if asked.apart else together(defects)
     # Whoever ends us in the middle gets the lab back whole; who kills us outright, at the next start.
     signal.signal(signal.SIGTERM, _ended)
     with Journal.opened() as journal:
         lab = RunningLab(journal)
         lab.mend_what_was_left()
-        healthy = lab.look(drills=drills_of(defects))
+        healthy = lab.look(drills_of(defects)).states
         not_good = sick(defects, healthy)
         if not_good:
             sys.exit(f"not green before anything was broken: {', '.join(not_good)}. Mend the lab first: make demo")

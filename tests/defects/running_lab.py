@@ -16,7 +16,7 @@ import typing as t
 
 import yaml
 from journal import Journal
-from trial import NO_DRILLS, Defect, Drills, States
+from trial import NO_DRILLS, Defect, Drills, Look
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -32,17 +32,19 @@ class RunningLab:
         self._journal = journal
         self.looks = 0
         self.looking_s = 0.0
-        self.said: dict[str, str] = {}
 
-    def look(self, items: t.Collection[str] = (), drills: Drills = NO_DRILLS) -> States:
-        report = self.audit(items, drills)
-        self.said = {item["id"]: item["reason"]["text"]["en"] for item in report["items"]}
-        return {item["id"]: item["state"] for item in report["items"]}
+    def look(self, drills: Drills = NO_DRILLS) -> Look:
+        items = self.audit(drills)["items"]
+        return Look(
+            {item["id"]: item["state"] for item in items},
+            {item["id"]: item["reason"]["text"]["en"] for item in items},
+            {item["id"]: item["reason"]["code"] for item in items},
+        )
 
-    def audit(self, items: t.Collection[str] = (), drills: Drills = NO_DRILLS) -> dict[str, t.Any]:
-        """Run the whole audit, or that of *items*, with these drills in it, and return its report; one that did not finish is never taken for an old one."""
+    def audit(self, drills: Drills = NO_DRILLS) -> dict[str, t.Any]:
+        """Run the whole audit, with these drills in it, and return its report; one that did not finish is never taken for an old one."""
         before, started = LATEST.resolve(), time.monotonic()
-        output = tasks(drilled(drills), "-e", "golive_fail_on_no_go=false", *(["-t", ",".join(sorted(items))] if items else []))
+        output = tasks(drilled(drills), "-e", "golive_fail_on_no_go=false")
         if LATEST.resolve() == before:
             sys.exit(f"{output}\nthe audit left no report")
         self.looks += 1
@@ -51,21 +53,30 @@ class RunningLab:
         return report
 
     def change(self, restore: t.Sequence[Defect] = (), inject: t.Sequence[Defect] = ()) -> None:
-        """Mend and seed, one defect after the other on each host and the hosts side by side: they turn different items, and share nothing else."""
+        """Mend all, then seed, one defect after the other on each host and the hosts side by side: those of one group share nothing."""
         self._journal.note(*restore, *inject)
-        by_host: dict[str, list[dict[str, t.Any]]] = {}
-        for verb, defect, listed in [*(("Mend", one, one.restore) for one in restore), *(("Seed", one, one.inject) for one in inject)]:
-            by_host.setdefault(defect.host, []).append(_play(f"{verb} {defect.id}", defect.host, listed))
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            list(pool.map(tasks, by_host.values()))
+        self._mend(restore)
         self._journal.note(*inject)
+        _on_their_hosts((one.host, _play(f"Seed {one.id}", one.host, one.inject)) for one in inject)
 
     def mend_what_was_left(self) -> None:
         """Mend what the journal says is in the lab; each restore must also work where its defect was never seeded."""
-        for defect in self._journal.broken():
+        left = self._journal.broken()
+        for defect in left:
             print(f"mending {defect.id}, which was left in the lab", flush=True)
-            tasks([_play(f"Mend {defect.id}", defect.host, defect.restore)])
+        self._mend(left)
         self._journal.note()
+
+    def _mend(self, defects: t.Iterable[Defect]) -> None:
+        _on_their_hosts((one.host, _play(f"Mend {one.id}", one.host, one.restore)) for one in defects)
+
+
+def _on_their_hosts(plays: t.Iterable[tuple[str, dict[str, t.Any]]]) -> None:
+    by_host: dict[str, list[dict[str, t.Any]]] = {}
+    for host, one in plays:
+        by_host.setdefault(host, []).append(one)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        list(pool.map(tasks, by_host.values()))
 
 
 def _play(name: str, host: str, listed: list[dict[str, t.Any]]) -> dict[str, t.Any]:

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is asked of a seeded defect, without a lab: read it, put many together, and judge what was seen. Unit-tested; ``run.py`` brings the lab.
 
-Defects that turn different items are in the lab at once: one audit sees them all, and which item turned says which defect it saw. Where that look is not
-exactly what they declare, each of them is tried alone.
+Defects that turn different items are in the lab at once: one audit sees them all, and which item turned, and why, says which defect it saw. The same audit sees
+that those before them are mended. Where that look is not exactly what they declare, each of them is tried alone.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Drills = t.Mapping[str, str]  # module: group of the hosts that it runs on
 GOOD = frozenset({"pass", "attested"})
 #: States that an item can turn to. ``waived`` and ``not_applicable`` are declared, never seen.
 TURNED = {"fail": "F", "warn": "W", "unknown": "U", "stale": "S", "pending": "P"}
-FIELDS = {"name": str, "host": str, "items": dict, "inject": list, "restore": list}
-OPTIONAL = {"drills": dict}
+FIELDS = {"name": str, "host": str, "items": dict, "reason": str, "inject": list, "restore": list}
+OPTIONAL = {"drills": dict, "touches": list}
 
 
 NO_DRILLS: Drills = types.MappingProxyType({})
@@ -37,15 +37,27 @@ class BadDefect(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Defect:
-    """``id`` is ``<item>/<file>``; ``items`` says which items must turn, and to what; ``drills`` are the modules that see it, where no audit does."""
+    """``id`` is ``<item>/<file>``; ``items`` says which items must turn, and to what; ``reason`` is the code by which its own item says why. ``drills`` are the
+    modules that see it, where no audit does; ``touches`` is what it changes, or needs as it is, beside its items.
+    """
 
     id: str
     name: str
     host: str
     items: States
+    reason: str
     inject: Tasks
     restore: Tasks
     drills: Drills = dataclasses.field(default_factory=dict)
+    touches: t.Sequence[str] = ()
+
+    @property
+    def item(self) -> str:
+        return self.id.partition("/")[0]
+
+    @property
+    def reach(self) -> set[str]:
+        return {*self.items, *(f"touches {thing}" for thing in self.touches)}
 
     @classmethod
     def read(cls, path: pathlib.Path) -> Defect:
@@ -69,8 +81,8 @@ class Defect:
 
 @dataclasses.dataclass
 class Trial:
-    """One defect as it was tried: ``turned`` is what the audit saw change, ``seconds`` what breaking and looking took, ``left`` what its restore
-    left behind, ``words`` what the audits said of both."""
+    """One defect as it was tried: ``turned`` is what the audit saw change, ``seconds`` what breaking and looking took, and mending those before, ``left`` what
+    its restore left behind, ``words`` what the audits said of both."""
 
     defect: Defect
     turned: States
@@ -89,13 +101,20 @@ class Trial:
         return set(self.defect.items) | set(self.turned)
 
 
+@dataclasses.dataclass
+class Look:
+    """What one audit said of each item: its ``states``, and why, in words (``said``) and as a ``code``."""
+
+    states: States
+    said: dict[str, str] = dataclasses.field(default_factory=dict)
+    code: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
 class Lab(t.Protocol):
-    """What a trial needs of the lab. ``said`` is why the last look gave each item its state."""
+    """What a trial needs of the lab."""
 
-    said: dict[str, str]
-
-    def look(self, items: t.Collection[str] = (), drills: Drills = NO_DRILLS) -> States:
-        """Return the state of every item: all looked at anew, or *items* only and the rest as known; these drills act too."""
+    def look(self, drills: Drills = NO_DRILLS) -> Look:
+        """Audit it, all of it, and let these drills act too."""
 
     def change(self, restore: t.Sequence[Defect] = (), inject: t.Sequence[Defect] = ()) -> None:
         """Mend some defects, then seed others."""
@@ -106,29 +125,24 @@ def changed(healthy: States, seen: States) -> States:
     return {item: seen.get(item, "gone") for item in sorted(healthy.keys() | seen.keys()) if seen.get(item) != healthy.get(item)}
 
 
-def misses(defect: Defect, healthy: States, turned: States) -> list[str]:
-    """Return what is wrong with what *defect* turned, or with our sight of it."""
+def misses(defect: Defect, healthy: States, turned: States, code: str | None) -> list[str]:
+    """Return what is wrong with what *defect* turned, with why, or with our sight of it."""
     if not turned:
         return ["noticed by nothing"]
     silent = [f"{item} stayed {healthy.get(item)}, must turn {state}" for item, state in defect.items.items() if item not in turned]
     other = [f"{item} turned {turned[item]}, must turn {state}" for item, state in defect.items.items() if turned.get(item, state) != state]
-    return silent + other + [f"{item} turned {state} with it, undeclared" for item, state in turned.items() if item not in defect.items]
+    why = [f"{defect.item} says {code}, must say {defect.reason}"] if turned.get(defect.item) == defect.items[defect.item] and code != defect.reason else []
+    return silent + other + why + [f"{item} turned {state} with it, undeclared" for item, state in turned.items() if item not in defect.items]
 
 
-def together(defects: t.Iterable[Defect], kin: t.Mapping[str, t.Collection[str]] = types.MappingProxyType({})) -> list[list[Defect]]:
-    """Return *defects* in groups that can be in the lab at once, as few as can be had: no item is turned by two of a group, nor items that *kin* says are
-    seen in one act, whose later steps cannot be known when an earlier one broke. What a drill sees rests on all of its section, so it has that to itself."""
-    defects = list(defects)
-    every = {item for defect in defects for item in defect.items}
+def together(defects: t.Iterable[Defect]) -> list[list[Defect]]:
+    """Return *defects* in groups that can be in the lab at once, as few as can be had: no item is turned, and nothing touched, by two of a group."""
     groups: list[tuple[set[str], list[Defect]]] = []
-    for defect in sorted(defects, key=lambda one: (-len(one.items), one.id)):  # those that turn most are the hardest to place
-        reach = {other for item in defect.items for other in (item, *kin.get(item, ()))}
-        if defect.drills:
-            reach |= {item for item in every if item.partition(".")[0] == defect.id.partition(".")[0]}
-        taken, group = next((group for group in groups if not group[0] & reach), (set[str](), list[Defect]()))
+    for defect in sorted(defects, key=lambda one: (-len(one.reach), one.id)):  # those that turn most are the hardest to place
+        taken, group = next((group for group in groups if not group[0] & defect.reach), (set[str](), list[Defect]()))
         if not group:
             groups.append((taken, group))
-        taken |= reach
+        taken |= defect.reach
         group.append(defect)
     return [group for _taken, group in groups]
 
@@ -138,14 +152,26 @@ def tried(groups: t.Iterable[t.Sequence[Defect]], lab: Lab, healthy: States, tel
 
     *tell* hears what the doubt was. Ends early where a restore did not restore: nothing after it is sure.
     """
-    for group in groups:
-        trials = _at_once(group, lab, healthy)
-        doubtful = len(group) > 1 and any(trial.missed for trial in trials) and not any(trial.left for trial in trials)
-        if doubtful:
-            tell("one by one, because together " + "; ".join(f"{trial.defect.id}: {', '.join(trial.missed)}" for trial in trials if trial.missed))
-        for some in (_at_once([defect], lab, healthy) for defect in group) if doubtful else (trials,):
-            yield from some
-            if any(trial.left for trial in some):
+    mended: list[Trial] = []  # by the change before the next look, which sees it
+    for group in (*groups, ()):
+        trials, doubts = _seen(group, mended, lab, healthy)
+        if not doubts:
+            yield from mended
+            mended = trials
+            continue
+        lab.change(restore=group)
+        if _left([*mended, *trials], lab, healthy):
+            yield from (*mended, *trials)
+            return
+        yield from mended
+        mended = []
+        tell(f"one by one, because together {'; '.join(doubts)}")
+        for defect in group:
+            (trial,), _doubts = _seen([defect], [], lab, healthy)
+            lab.change(restore=[defect])
+            left = _left([trial], lab, healthy)
+            yield trial
+            if left:
                 return
 
 
@@ -154,25 +180,31 @@ def drills_of(defects: t.Iterable[Defect]) -> Drills:
     return {drill: group for defect in defects for drill, group in defect.drills.items()}
 
 
-def _at_once(group: t.Sequence[Defect], lab: Lab, healthy: States) -> list[Trial]:
-    """Seed *group*, look, mend, look again at what turned or should have, and return what each of it did. What none of it declares is each one's."""
+def _seen(group: t.Sequence[Defect], mended: t.Sequence[Trial], lab: Lab, healthy: States) -> tuple[list[Trial], list[str]]:
+    """Mend what was tried before, seed *group*, and look. Return its trials, and what of it, or of those that are mended, is not as it should be."""
     started = time.monotonic()
-    lab.change(inject=group)
-    drills = drills_of(group)
-    seen = changed(healthy, lab.look(drills=drills))
-    took, broken = time.monotonic() - started, lab.said
+    lab.change(restore=[trial.defect for trial in mended], inject=group)
+    look = lab.look(drills_of([*(trial.defect for trial in mended), *group]))
+    took, seen = time.monotonic() - started, changed(healthy, look.states)
     declared = {item for defect in group for item in defect.items}
-    lab.change(restore=group)
-    left = changed(healthy, lab.look(declared | set(seen), drills))
     trials = []
     for defect in group:
-        others = declared - set(defect.items)
-        own = {item: state for item, state in seen.items() if item not in others}
-        still = {item: state for item, state in left.items() if item not in others}
-        words = [f"{item} {state}: {broken.get(item, '')}" for item, state in own.items()]
-        words += [f"after its restore, {item} {state}: {lab.said.get(item, '')}" for item, state in still.items()]
-        trials.append(Trial(defect, own, took, misses(defect, healthy, own), still, words))
-    return trials
+        own = {item: state for item, state in seen.items() if item not in declared - set(defect.items)}
+        words = [f"{item} {state}: {look.said.get(item, '')}" for item, state in own.items()]
+        trials.append(Trial(defect, own, took, misses(defect, healthy, own, look.code.get(defect.item)), words=words))
+    doubts = [f"{trial.defect.id}: {', '.join(trial.missed)}" for trial in trials if trial.missed]
+    return trials, doubts if group else [f"{item} is {state}" for item, state in seen.items()]
+
+
+def _left(trials: t.Sequence[Trial], lab: Lab, healthy: States) -> bool:
+    """Look at what is mended, and note with each of *trials* what it left: what nobody declared may be anybody's. Return whether anything was left."""
+    look = lab.look(drills_of(trial.defect for trial in trials))
+    left = changed(healthy, look.states)
+    declared = {item for trial in trials for item in trial.defect.items}
+    for trial in trials:
+        trial.left = {item: state for item, state in left.items() if item in trial.defect.items or item not in declared}
+        trial.words += [f"after its restore, {item} {state}: {look.said.get(item, '')}" for item, state in trial.left.items()]
+    return bool(left)
 
 
 def sick(defects: t.Iterable[Defect], healthy: States) -> list[str]:

@@ -47,12 +47,12 @@ class Shop:
         group = {"hosts": {"db1": host.variables}, "vars": {**of_both, **variables}}
         self.inventory = project.inventory("hosts.yml", {"all": {"vars": system, "children": {"postgres": group}}}).parent
 
-    def play(self, playbook: str, *arguments: str) -> Ran:
-        return self.project.play(playbook, *self.arguments, *arguments)
+    def play(self, playbook: str, *arguments: str, items: t.Sequence[str] = ()) -> Ran:
+        """Run *playbook* for *items*; without them, for all that this shop is about."""
+        return self.project.play(playbook, *self.arguments(items), *arguments)
 
-    @property
-    def arguments(self) -> list[str]:
-        return ["-i", str(self.inventory), "-t", ",".join(self.items), "-e", "golive_fail_on_no_go=false"]
+    def arguments(self, items: t.Sequence[str] = ()) -> list[str]:
+        return ["-i", str(self.inventory), "-t", ",".join(items or self.items), "-e", "golive_fail_on_no_go=false"]
 
     def sql(self, *statements: str, database: str = "shop") -> str:
         return self.host.run("psql", "-XAtq", database, *(word for one in statements for word in ("-c", one)), user="postgres")

@@ -19,40 +19,23 @@ import pwd
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 import typing as t
 
 import pytest
+from restic_format import make_cheap
 
-from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Completed, worst
+from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, worst
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import _caged, backup_host, backup_rules, drill_metrics, drill_rules, restore_drill
-from ansible_collections.resto.golive.plugins.module_utils._context import RunContext
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, files, job, look, offsite, retain
 
 from .postgres_server import USER, Cluster, binaries, cluster, make_shop
+from .uncaged import Uncaged, caged_as_promised
 
 Config = dict[str, t.Any]
 INVARIANTS = {"orders": "select count(*) from orders"}
 OPTIONS = {"engine": "dump", "rto_minutes": 30.0, "rpo_minutes": 60.0, "settings": "tuned", "jobs": 2, "invariants": INVARIANTS}
-
-
-class Uncaged(RunContext):
-    """Runs what systemd and runuser would, and remembers what was stopped, and what was asked of systemd-run."""
-
-    stopped: t.ClassVar[list[str]] = []
-    asked: t.ClassVar[list[list[str]]] = []
-
-    def run(self, argv: t.Sequence[str], **more: t.Any) -> Completed:
-        if argv[0] == "systemctl":
-            self.stopped.append(argv[-1])
-            return Completed(0, "", "")
-        if argv[0] == "systemd-run":
-            self.asked.append(list(argv))
-            plan = pathlib.Path(argv[-1])
-            plan.write_text(json.dumps({**json.loads(plan.read_text()), "caged": False, "user": USER}))
-        return super().run(argv[argv.index(sys.executable) :], **more)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +70,7 @@ def carried(server: Cluster, tmp_path_factory: pytest.TempPathFactory) -> pathli
     (home / "password").write_text("lab-only-password")
     made = configuration(server, home)
     offsite.begin(made)
+    make_cheap(home / "repository", home / "password")
     line = job.back_up(made)
     assert line["ok"], json.dumps(line)
     return home
@@ -175,24 +159,6 @@ def written_between(server: Cluster, before: str, after: str) -> list[str]:
         return []
     told = server.run("pg_waldump", "--path", server.data / "pg_wal", "--start", before, "--end", after, check=False).stdout
     return [line for line in told.splitlines() if "RUNNING_XACTS" not in line and "CHECKPOINT" not in line]
-
-
-#: What shuts the copy in, in systemd's words: no network, nobody else's files, low priority, a cap on memory, tasks and time.
-PROMISED = {
-    "PrivateNetwork=yes", "RestrictAddressFamilies=AF_UNIX", "IPAddressDeny=any", "NoNewPrivileges=yes", "ProtectSystem=strict", "ProtectHome=yes",
-    "InaccessiblePaths=-/var/lib/postgresql", "InaccessiblePaths=-/run/postgresql", "Nice=19", "IOSchedulingClass=idle", "CPUWeight=20", "IOWeight=10",
-    "MemoryMax=1536M", "MemorySwapMax=0", "TasksMax=200", "OOMPolicy=kill", "LimitCORE=0", "RuntimeMaxSec=14400",
-}  # fmt: skip
-
-
-def caged_as_promised(server: Cluster, argv: list[str]) -> None:
-    given = {word.removeprefix("--property=") for word in argv if word.startswith("--property=")}
-    (plan,) = [pathlib.Path(word) for word in argv if word.endswith("/plan.json")]
-    own = {f"User={_caged.USER}", f"ReadWritePaths={plan.parent}", f"WorkingDirectory={plan.parent / 'work'}"}
-    live = {f"InaccessiblePaths=-{server.data.resolve()}", f"InaccessiblePaths=-{server.sockets.resolve()}"}
-    assert given >= PROMISED | own | live, sorted((PROMISED | own | live) - given)
-    assert [word for word in given if word.startswith("ReadWritePaths=")] == [f"ReadWritePaths={plan.parent}"]
-    assert argv[:6] == ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={_caged.unit(plan.parent)}"]
 
 
 def test_the_drill_proves_the_backup_and_the_live_cluster_never_notices(server: Cluster, config: Config) -> None:

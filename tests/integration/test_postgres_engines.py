@@ -26,7 +26,7 @@ from ansible_collections.resto.golive.plugins.plugin_utils import texts
 
 from .pgbackrest_server import INVARIANTS, Archived, backed_up
 from .postgres_server import USER, wait_until
-from .test_postgres_drill import Uncaged
+from .uncaged import Uncaged
 
 Options = dict[str, t.Any]
 OPTIONS: Options = {"rto_minutes": 30.0, "rpo_minutes": 15.0, "settings": "tuned", "jobs": 2, "invariants": INVARIANTS}

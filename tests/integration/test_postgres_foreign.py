@@ -15,7 +15,7 @@ import typing as t
 import pytest
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.postgres import drill_rules
-from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, foreign
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup import cage, foreign, isolation
 
 from .postgres_server import USER, Cluster, cluster, plan, wait_until
 
@@ -187,7 +187,7 @@ def test_a_subscription_of_the_shops_reads_from_nobody(home: pathlib.Path, publi
 @pytest.mark.parametrize("kind", ["plain", "data"])
 def test_it_would_if_that_were_not_forbidden(home: pathlib.Path, publisher: Publisher, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """That nobody came says something only where somebody would have."""
-    monkeypatch.setitem(cage.ISOLATED, "max_logical_replication_workers", "4")
+    monkeypatch.setitem(isolation.ISOLATED, "max_logical_replication_workers", "4")
     proven = cage.Copy._proven
 
     def waited(copy: cage.Copy, now: t.Mapping[str, t.Any]) -> Result:

@@ -13,6 +13,7 @@ import time
 import typing as t
 
 import pytest
+from restic_format import make_cheap
 
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup import engines, files, job, offsite, retain
 from ansible_collections.resto.golive.plugins.module_utils._pgbackup.programs import Failed
@@ -39,6 +40,7 @@ def far(near: dict[str, t.Any], tmp_path: pathlib.Path) -> dict[str, t.Any]:
     (tmp_path / "password").write_text("lab-only")
     config = {**near, "offsite": {"repository": str(tmp_path / "repository"), "password_file": str(tmp_path / "password"), "options": ["--no-cache"]}}
     assert offsite.begin(config)
+    make_cheap(tmp_path / "repository", tmp_path / "password")
     return config
 
 

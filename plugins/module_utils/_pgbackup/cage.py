@@ -21,59 +21,11 @@ import typing as t
 import psycopg
 from psycopg import sql
 
-from . import files, manifest, programs, walls
+from . import files, isolation, manifest, programs, walls
 from .programs import Failed
 
 Json = t.Any
 Plan = t.Mapping[str, Json]
-
-#: What keeps a copy from doing anything but being looked at: no listener, no archiver, no subscriptions, no workers, no libraries of the live cluster.
-ISOLATED = {
-    "listen_addresses": "",
-    "port": "5432",
-    "cluster_name": "golive-drill",
-    "archive_mode": "off",
-    "archive_command": "/bin/false",
-    "shared_preload_libraries": "",
-    "session_preload_libraries": "",
-    "max_logical_replication_workers": "0",
-    "primary_conninfo": "",
-    "logging_collector": "off",
-    "unix_socket_permissions": "0700",
-}
-
-#: A copy that is thrown away needs no durability: with this a restore takes a quarter of the time on a slow disk (research, section 2).
-TUNED = {
-    "fsync": "off",
-    "full_page_writes": "off",
-    "synchronous_commit": "off",
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
-    "max_wal_size": "64GB",
-    "checkpoint_timeout": "1h",
-    "autovacuum": "off",
-    "wal_buffers": "64MB",
-}
-
-#: What holds in every session with the copy: (first version that has it, setting, value). No trigger of the shop's runs, whatever it would do there: older
-#: servers know no switch for event triggers, and as a replica they leave them and all others out but those that are always on (:data:`ALWAYS`). No library of
-#: the shop's is loaded, and no page that is broken is read as if it were not. Such settings come back with the shop's database and roles too, and those rank
-#: above what the server was started with: only what the client gives ranks above them (GucSource in PostgreSQL's guc.h).
-OWN = (
-    (0, "session_replication_role", "replica"),
-    (0, "session_preload_libraries", ""),
-    (0, "local_preload_libraries", ""),
-    (0, "zero_damaged_pages", "off"),
-    (0, "ignore_checksum_failure", "off"),
-    (170000, "event_triggers", "off"),
-)
-
-#: Event triggers that run on a replica as well.
-ALWAYS = "select evtname as name from pg_event_trigger where evtenabled in ('A', 'R')"
-
-#: Less than this in /dev/shm, and a parallel index build dies of it: containers often have 64 MB.
-SHM_LEAST = 512 << 20
-
 
 #: Lines of ``pg_dumpall --globals-only`` that a copy does without: the first superuser, whom initdb made, and tablespaces, whose folders are the live ones.
 NOT_OURS = re.compile(r"(CREATE|ALTER) ROLE postgres\b|(CREATE|ALTER|GRANT .* ON) TABLESPACE\b")
@@ -160,7 +112,7 @@ class Copy:
 
     def own(self) -> dict[str, str]:
         """Return what every session with the copy is to have, whatever the shop's database and roles bring along."""
-        return {name: value for since, name, value in OWN if self.made["server_version"] >= since}
+        return isolation.own(int(self.made["server_version"]))
 
     def _own_options(self) -> str:
         return " ".join(f"-c {name}={value}" for name, value in self.own().items())
@@ -207,12 +159,12 @@ class Copy:
         self._step("initdb", "initdb", "--pgdata", str(self.data), "--username=postgres", "--auth=trust", "--no-sync", *locale, *sums)
 
     def settings(self) -> dict[str, str]:
-        given = {**ISOLATED, "unix_socket_directories": str(self.sockets)}
+        given = {**isolation.ISOLATED, "unix_socket_directories": str(self.sockets)}
         if self.plan["settings"] == "tuned":
             memory_mb = int(self.plan["memory_mb"])
-            given |= {**TUNED, "maintenance_work_mem": f"{min(512, max(16, memory_mb // 8))}MB", "shared_buffers": f"{max(16, memory_mb // 8)}MB"}
+            given |= {**isolation.TUNED, "maintenance_work_mem": f"{min(512, max(16, memory_mb // 8))}MB", "shared_buffers": f"{max(16, memory_mb // 8)}MB"}
         given |= self.own()
-        if shutil.disk_usage("/dev/shm").free < SHM_LEAST:  # noqa: S108 -- PostgreSQL's own place for shared memory
+        if shutil.disk_usage("/dev/shm").free < isolation.SHM_LEAST:  # noqa: S108 -- PostgreSQL's own place for shared memory
             given["max_parallel_maintenance_workers"] = "0"
         return given
 
@@ -265,7 +217,7 @@ class Copy:
         """What isolates the copy is in force: asked of each session in its own database, not of what was given."""
         settings = {one["name"]: one["setting"] for one in manifest.rows(session, "select name, setting from pg_settings")}
         # The server shows no archive_command where archive_mode is off.
-        wanted = {name: value for name, value in {**ISOLATED, **self.own()}.items() if name != "archive_command"}
+        wanted = {name: value for name, value in {**isolation.ISOLATED, **self.own()}.items() if name != "archive_command"}
         other = [f"{name}={settings.get(name)}" for name, value in wanted.items() if settings.get(name) != value]
         if other:
             raise Failed("start", f"the copy is not isolated: {', '.join(other)} in {database}")
@@ -395,7 +347,7 @@ class Copy:
         if "event_triggers" in self.own():
             return
         with self._connect(self._database) as session:
-            for one in manifest.rows(session, ALWAYS):
+            for one in manifest.rows(session, isolation.ALWAYS):
                 session.execute(sql.SQL("alter event trigger {} disable").format(sql.Identifier(one["name"])))
 
     def _stop(self) -> None:

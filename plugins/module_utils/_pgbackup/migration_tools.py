@@ -222,6 +222,11 @@ def applied(seen: t.Mapping[str, Json], carried: t.Mapping[str, t.Mapping[str, J
     return reached_ids
 
 
+def placed(seen: t.Mapping[str, Json], carried: t.Container[str]) -> bool:
+    """Return whether it can be said which of the carried migrations the database has: Alembic notes one revision, and nothing leads there without its file."""
+    return seen["tool"] != "alembic" or (bool(seen["applied"]) and all(one in carried for one in seen["applied"]))
+
+
 def in_order(carried: t.Sequence[t.Mapping[str, Json]]) -> list[t.Mapping[str, Json]]:
     """Return the migrations in the order in which their tool runs them: as their files stand, what one follows first."""
     left, done = list(carried), set[str]()

@@ -16,6 +16,7 @@ sys.path.insert(0, str(DEFECTS))
 from trial import Defect
 
 from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
+from ansible_collections.resto.golive.plugins.plugin_utils.texts import texts
 
 LEAST = 3
 PROVEN = sorted({item for check in CHECKS.values() for item in check.items})
@@ -26,6 +27,7 @@ def test_each_item_with_a_check_can_be_broken(item: str) -> None:
     found = [Defect.read(path) for path in sorted((DEFECTS / item).glob("*.yml"))]
     assert len(found) >= LEAST
     assert len({defect.name for defect in found}) == len(found)
+    assert {defect.reason for defect in found} <= texts().keys(), "a reason that no check gives can never be seen"
 
 
 def test_nothing_is_broken_that_no_check_looks_at() -> None:

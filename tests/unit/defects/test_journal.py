@@ -17,8 +17,8 @@ import running_lab
 from journal import Journal
 from trial import Defect
 
-ONE = Defect("a.one/x", "n", "h", {"a.one": "fail"}, [{"seed": 1}], [{"mend": 1}])
-TWO = Defect("b.two/x", "n", "h", {"b.two": "fail"}, [{"seed": 2}], [{"mend": 2}])
+ONE = Defect("a.one/x", "n", "h", {"a.one": "fail"}, "a.said", [{"seed": 1}], [{"mend": 1}])
+TWO = Defect("b.two/x", "n", "h", {"b.two": "fail"}, "b.said", [{"seed": 2}], [{"mend": 2}])
 
 
 @pytest.fixture

@@ -16,37 +16,37 @@ import yaml
 DEFECTS = pathlib.Path(__file__).parents[2] / "defects"
 sys.path.insert(0, str(DEFECTS))
 
-from trial import NO_DRILLS, BadDefect, Defect, Trial, changed, line, matrix, misses, sick, together, tried
+from trial import NO_DRILLS, BadDefect, Defect, Look, Trial, changed, line, matrix, misses, sick, together, tried
 
 HEALTHY = {"a.one": "pass", "a.two": "pass", "b.two": "pass", "c.three": "attested", "d.four": "unknown"}
 
 
 def defect(identity: str, **items: str) -> Defect:
     named = {name.replace("_", "."): state for name, state in items.items()} or {identity.partition("/")[0]: "fail"}
-    return Defect(identity, "", "h", named, [{"x": 1}], [{"x": 2}])
+    return Defect(identity, "", "h", named, f"{identity} noticed", [{"x": 1}], [{"x": 2}])
 
 
 @dataclasses.dataclass
 class FakeLab:
-    """``really`` says what each defect turns, ``stays`` which are not undone by their restore."""
+    """``really`` says what each defect turns, ``stays`` which are not undone by their restore, ``instead`` which are noticed as something else."""
 
     really: dict[str, dict[str, str]]
     stays: set[str] = dataclasses.field(default_factory=set)
+    instead: dict[str, str] = dataclasses.field(default_factory=dict)
     inside: list[str] = dataclasses.field(default_factory=list)
-    known: dict[str, str] = dataclasses.field(default_factory=lambda: dict(HEALTHY))
-    looks: list[set[str]] = dataclasses.field(default_factory=list)
+    looks: list[list[str]] = dataclasses.field(default_factory=list)
     acted: list[list[str]] = dataclasses.field(default_factory=list)
-    said: dict[str, str] = dataclasses.field(default_factory=dict)
 
-    def look(self, items: t.Collection[str] = (), drills: t.Mapping[str, str] = NO_DRILLS) -> dict[str, str]:
-        self.looks.append(set(items))
+    def look(self, drills: t.Mapping[str, str] = NO_DRILLS) -> Look:
+        self.looks.append(sorted(self.inside))
         self.acted.append(sorted(drills))
-        seen = dict(HEALTHY)
+        seen = Look(dict(HEALTHY))
         for identity in self.inside:
-            seen.update(self.really[identity])
-        self.known |= {item: state for item, state in seen.items() if not items or item in items}
-        self.said = {item: f"look {len(self.looks)}" for item in self.known}
-        return dict(self.known)
+            seen.states.update(self.really[identity])
+            for item in self.really[identity]:
+                seen.code[item] = self.instead.get(identity, f"{identity} noticed")
+        seen.said = {item: f"look {len(self.looks)}" for item in HEALTHY}
+        return seen
 
     def change(self, restore: t.Sequence[Defect] = (), inject: t.Sequence[Defect] = ()) -> None:
         for defect in restore:
@@ -62,13 +62,13 @@ def outcome(lab: FakeLab, *defects: Defect) -> dict[str, list[str]]:
 def test_defects_of_different_items_are_caught_by_one_audit_and_seen_mended_by_another() -> None:
     lab = FakeLab({"a.one/x": {"a.one": "fail"}, "b.two/x": {"b.two": "fail"}, "c.three/x": {"c.three": "fail"}})
     assert outcome(lab, *(defect(identity) for identity in lab.really)) == {identity: [] for identity in lab.really}
-    assert (lab.looks, lab.inside) == ([set(), {"a.one", "b.two", "c.three"}], [])
+    assert lab.looks == [["a.one/x", "b.two/x", "c.three/x"], []]
 
 
-def test_defects_of_the_same_item_are_never_in_the_lab_at_once() -> None:
+def test_the_audit_that_sees_one_defect_sees_that_the_one_before_it_is_mended() -> None:
     lab = FakeLab({"a.one/x": {"a.one": "fail"}, "a.one/y": {"a.one": "fail"}})
     assert outcome(lab, defect("a.one/x"), defect("a.one/y")) == {"a.one/x": [], "a.one/y": []}
-    assert (lab.looks, lab.inside) == ([set(), {"a.one"}, set(), {"a.one"}], [])
+    assert lab.looks == [["a.one/x"], ["a.one/y"], []], "defects of one item are never in the lab at once, and it ends mended"
 
 
 def test_a_defect_that_nothing_notices_is_not_hidden_by_one_that_is_noticed() -> None:
@@ -85,11 +85,16 @@ def test_what_no_defect_of_a_group_declares_is_found_where_each_is_tried_alone()
     assert lab.inside == []
 
 
+def test_after_a_doubt_it_goes_on() -> None:
+    lab = FakeLab({"a.one/w": {"a.one": "fail"}, "a.one/x": {}, "a.one/y": {"a.one": "fail"}})
+    assert outcome(lab, *(defect(identity) for identity in lab.really)) == {"a.one/w": [], "a.one/x": ["noticed by nothing"], "a.one/y": []}
+
+
 def test_a_drill_acts_in_the_look_that_sees_its_defect_and_in_the_one_that_sees_it_mended() -> None:
-    lab = FakeLab({"a.one/x": {"a.one": "fail"}, "a.two/x": {"a.two": "fail"}, "b.two/x": {"b.two": "fail"}})
+    lab = FakeLab({"a.one/x": {"a.one": "fail"}, "a.one/y": {"a.one": "fail"}, "b.two/x": {"b.two": "fail"}})
     drilled = dataclasses.replace(defect("a.one/x"), drills={"a_drill": "h"})
-    assert outcome(lab, drilled, defect("a.two/x"), defect("b.two/x")) == {identity: [] for identity in lab.really}
-    assert lab.acted == [["a_drill"], ["a_drill"], [], []], "a drill rests on what the rest of its section is"
+    assert outcome(lab, drilled, defect("a.one/y"), defect("b.two/x")) == {identity: [] for identity in lab.really}
+    assert lab.acted == [["a_drill"], ["a_drill"], []]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +110,12 @@ def test_a_drill_acts_in_the_look_that_sees_its_defect_and_in_the_one_that_sees_
 def test_what_is_wrong_with_a_defect_or_our_sight_of_it(turned: dict[str, str], problems: list[str]) -> None:
     lab = FakeLab({"a.one/x": turned})
     assert outcome(lab, defect("a.one/x")) == {"a.one/x": problems}
-    assert misses(defect("a.one/x"), HEALTHY, turned) == problems
+    assert misses(defect("a.one/x"), HEALTHY, turned, "a.one/x noticed") == problems
+
+
+def test_a_defect_that_is_noticed_as_something_else_is_not_caught() -> None:
+    lab = FakeLab({"a.one/x": {"a.one": "fail"}}, instead={"a.one/x": "another"})
+    assert outcome(lab, defect("a.one/x")) == {"a.one/x": ["a.one says another, must say a.one/x noticed"]}
 
 
 def test_a_declared_companion_is_no_problem_and_a_missing_one_is() -> None:
@@ -115,15 +125,22 @@ def test_a_declared_companion_is_no_problem_and_a_missing_one_is() -> None:
 
 
 def test_a_restore_that_does_not_restore_ends_it_and_is_blamed() -> None:
-    lab = FakeLab({"a.one/x": {"a.one": "fail"}, "a.one/y": {"a.one": "fail"}, "b.two/x": {"b.two": "fail"}}, stays={"a.one/x"})
-    assert outcome(lab, *(defect(identity) for identity in lab.really)) == {"a.one/x": ["after its restore: a.one fail"], "b.two/x": []}
-    assert lab.inside == ["a.one/x"], "what was in the lab with it is mended all the same"
+    lab = FakeLab({"a.one/x": {"a.one": "fail"}, "b.two/x": {"b.two": "fail"}, "b.two/y": {"b.two": "fail"}}, stays={"a.one/x"})
+    found = outcome(lab, *(defect(identity) for identity in lab.really))
+    assert (found["a.one/x"], found["b.two/x"]) == (["after its restore: a.one fail"], [])
+    assert lab.inside == ["a.one/x"], "what was in the lab with it, or after it, is mended all the same"
+
+
+def test_what_hides_behind_the_next_defect_of_its_item_is_found_in_the_end() -> None:
+    lab = FakeLab({"a.one/x": {"a.one": "fail"}, "a.one/y": {"a.one": "fail"}}, stays={"a.one/x"})
+    found = outcome(lab, *(defect(identity) for identity in lab.really))
+    assert found == {"a.one/x": [], "a.one/y": ["after its restore: a.one fail"]}, "nobody knows whose it is, and it does not pass"
 
 
 def test_what_the_audits_said_is_told_of_both_looks() -> None:
     lab = FakeLab({"a.one/x": {"a.one": "fail"}}, stays={"a.one/x"})
     (trial,) = tried([[defect("a.one/x")]], lab, HEALTHY)
-    assert trial.words == ["a.one fail: look 1", "after its restore, a.one fail: look 2"]
+    assert trial.words == ["a.one fail: look 1", "after its restore, a.one fail: look 3"]
 
 
 def test_what_is_left_and_nobody_declared_is_blamed_on_all_who_were_there() -> None:
@@ -146,9 +163,11 @@ def test_no_item_is_turned_by_two_of_a_group_and_there_are_as_few_groups_as_the_
     assert len(groups) == 4
 
 
-def test_two_steps_of_one_act_are_never_broken_at_once() -> None:
+def test_what_two_defects_touch_keeps_them_apart() -> None:
     defects = [defect("a.one/x"), defect("b.two/x"), defect("c.three/x")]
-    assert [[one.id for one in group] for group in together(defects, {"a.one": ["a.one", "b.two"]})] == [["a.one/x", "c.three/x"], ["b.two/x"]]
+    touching = [dataclasses.replace(one, touches=["copies"]) for one in defects[:2]]
+    assert [[one.id for one in group] for group in together(defects)] == [["a.one/x", "b.two/x", "c.three/x"]]
+    assert [[one.id for one in group] for group in together([*touching, defects[2]])] == [["a.one/x", "c.three/x"], ["b.two/x"]]
 
 
 def test_an_item_that_is_not_good_cannot_be_seen_to_turn() -> None:
@@ -165,7 +184,7 @@ def test_the_matrix_shows_who_turned_what() -> None:
     assert line(trials[1]) == "caught  a.one/long  12 s"
 
 
-GOOD: dict[str, t.Any] = {"name": "n", "host": "h", "items": {"a.one": "fail"}, "inject": [{"x": 1}], "restore": [{"x": 2}]}
+GOOD: dict[str, t.Any] = {"name": "n", "host": "h", "items": {"a.one": "fail"}, "reason": "a.b", "inject": [{"x": 1}], "restore": [{"x": 2}]}
 
 
 @pytest.mark.parametrize(
@@ -177,6 +196,7 @@ GOOD: dict[str, t.Any] = {"name": "n", "host": "h", "items": {"a.one": "fail"}, 
         ({"items": {"a.one": "pass"}}, "no item turns to pass"),
         ({"extra": 1}, "and nothing else"),
         ({"drills": {}}, "drills must be a dict that is not empty"),
+        ({"touches": []}, "touches must be a list that is not empty"),
     ],
 )
 def test_a_file_that_is_no_defect_says_why(tmp_path: pathlib.Path, change: dict[str, t.Any], said: str) -> None:

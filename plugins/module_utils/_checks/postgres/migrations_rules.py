@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, Json, Options
-from ansible_collections.resto.golive.plugins.module_utils._pgbackup.migration_tools import applied
+from ansible_collections.resto.golive.plugins.module_utils._pgbackup.migration_tools import applied, placed
 
 Seen = t.Mapping[str, Json]
 Carried = t.Mapping[str, t.Mapping[str, Json]]
@@ -48,7 +48,10 @@ def judge(seen: Seen, options: Options) -> list[Assertion]:
     carried = {str(one["id"]): one for one in options["files"]["migrations"]}
     found = [*_tool(seen, options), *_troubles(seen)]
     if seen["tool"] == options["files"]["tool"]:
-        found += [*_heads(seen, carried), *_pending(seen, carried), *_unknown(seen, carried), *_changed(seen, carried), *_plan(seen, carried, options)]
+        # What the database has beyond the files comes first: whoever reads only that some are lacking would apply them on top of it.
+        found += [*_unknown(seen, carried), *_heads(seen, carried), *_changed(seen, carried)]
+        if placed(seen, carried):
+            found += [*_pending(seen, carried), *_plan(seen, carried, options)]
     return sorted(found, key=lambda assertion: assertion.status != "fail")
 
 

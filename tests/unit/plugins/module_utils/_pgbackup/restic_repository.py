@@ -8,7 +8,6 @@ The real ``restic forget --dry-run`` reads it. Its key is derived with a cheap s
 
 from __future__ import annotations
 
-import base64
 import datetime
 import hashlib
 import json
@@ -17,29 +16,9 @@ import pathlib
 import subprocess
 import typing as t
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.poly1305 import Poly1305
+from restic_format import Keys, b64, key_file
 
 PASSWORD = "nothing-to-protect"
-
-
-class Keys(t.NamedTuple):
-    """AES-256-CTR, then Poly1305-AES over the ciphertext."""
-
-    encrypt: bytes
-    k: bytes
-    r: bytes
-
-    def sealed(self, plain: bytes) -> bytes:
-        nonce = os.urandom(16)
-        stream = Cipher(algorithms.AES(self.encrypt), modes.CTR(nonce)).encryptor()
-        text = stream.update(plain) + stream.finalize()
-        block = Cipher(algorithms.AES(self.k), modes.ECB()).encryptor()
-        return nonce + text + Poly1305.generate_tag(self.r + block.update(nonce) + block.finalize(), text)
-
-
-def b64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
 
 
 def restic_version() -> tuple[int, ...]:
@@ -53,13 +32,9 @@ class Repository:
         self.number = 0
         for name in ("data", "index", "keys", "locks", "snapshots"):
             (folder / name).mkdir()
-        self.keys = Keys(os.urandom(32), os.urandom(16), _masked(os.urandom(16)))
-        salt = os.urandom(64)
-        derived = hashlib.scrypt(PASSWORD.encode(), salt=salt, n=2, r=8, p=1, dklen=64)
-        master = json.dumps({"mac": {"k": b64(self.keys.k), "r": b64(self.keys.r)}, "encrypt": b64(self.keys.encrypt)}).encode()
-        key = {"created": "2026-01-01T00:00:00Z", "username": "x", "hostname": "x", "kdf": "scrypt", "N": 2, "r": 8, "p": 1, "salt": b64(salt)}
-        user = Keys(derived[:32], derived[32:48], _masked(derived[48:]))
-        self._write("keys", json.dumps({**key, "data": b64(user.sealed(master))}).encode())
+        self.keys = Keys.of(os.urandom(64))
+        master = {"mac": {"k": b64(self.keys.k), "r": b64(self.keys.r)}, "encrypt": b64(self.keys.encrypt)}
+        self._write("keys", key_file(json.dumps(master).encode(), PASSWORD.encode()))
         (folder / "config").write_bytes(self.keys.sealed(json.dumps({"version": 1, "id": "0" * 64, "chunker_polynomial": "25b468838dcb75"}).encode()))
 
     def _write(self, kind: str, data: bytes) -> str:
@@ -83,9 +58,3 @@ class Repository:
         done = subprocess.run(argv, capture_output=True, text=True, check=True, env=env)
         groups = json.loads(done.stdout.splitlines()[0])
         return {group["host"]: {snapshot["id"] for snapshot in group["keep"] or ()} for group in groups}
-
-
-def _masked(r: bytes) -> bytes:
-    """Clear the bits that Poly1305 wants clear: restic refuses a key that has them."""
-    mask = bytes.fromhex("ffffff0ffcffff0ffcffff0ffcffff0f")
-    return bytes(one & other for one, other in zip(r, mask, strict=True))
