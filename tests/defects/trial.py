@@ -49,7 +49,7 @@ class Defect:
     inject: Tasks
     restore: Tasks
     drills: Drills = dataclasses.field(default_factory=dict)
-    touches: t.Sequence[str] = ()
+    touches: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def item(self) -> str:
