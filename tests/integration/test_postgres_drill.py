@@ -307,23 +307,24 @@ def test_a_scratch_disk_that_is_full(server: Cluster, config: Config) -> None:
 
 
 def inside(folder: pathlib.Path) -> list[int]:
-    """Return the processes of a copy: those that name its folder, and the server's children, which do not."""
-    found: dict[int, int] = {}
-    named = set()
+    """Return the processes of a copy: those that name its folder, and those that work in it, as a server's children do, also when they lost their parent."""
+    found = []
     for path in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            found[int(path.name)] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-            if str(folder) in (path / "cmdline").read_text():
-                named.add(int(path.name))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return sorted(pid for pid, parent in found.items() if (pid in named or parent in named) and pid != os.getpid())
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            if (path / "cwd").readlink().is_relative_to(folder) or str(folder) in (path / "cmdline").read_text():
+                found.append(int(path.name))
+    return found
 
 
-def kill(pids: t.Iterable[int]) -> None:
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+def kill_all(folder: pathlib.Path) -> None:
+    """End all of a copy, as systemd does with all of a unit, and a power cut with everything: until none is there that was just being born."""
+    end = time.monotonic() + 30
+    while pids := inside(folder):
+        assert time.monotonic() < end, f"{pids} do not die"
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
 
 
 def test_two_at_once_and_one_that_was_killed(server: Cluster, config: Config) -> None:
@@ -343,11 +344,10 @@ def test_two_at_once_and_one_that_was_killed(server: Cluster, config: Config) ->
         (left,) = {path.parents[2] for path in there}
         assert left.is_dir(), "the second drill took the first one's folder"
     finally:
-        assert first.pid
-        kill([first.pid])
+        first.kill()
         first.join()
         for home in scratch.glob("drill-*"):
-            kill(inside(home))  # as systemd does with all of a unit, and a power cut with everything
+            kill_all(home)
     assert left.is_dir(), "nobody was left to tidy up"
     seen, told = drill(server)
     assert worst(one.status for one in told) == "pass", seen
