@@ -219,7 +219,7 @@ def stale(row: t.Mapping[str, Json], fields: t.Mapping[str, Json], seen: Observa
     if host in facts.machines and seen["machine"] != facts.machines[host]:
         return Reason("verdict.stale_machine", {"host": host})
     if fields["release_bound"] and seen["release"] != facts.release:
-        return Reason("verdict.stale_release", {"was": seen["release"], "now": facts.release})
+        return Reason("verdict.stale_release", {"was": seen["release"] or "?", "now": facts.release or "?"})
     if fields["release_bound"] and facts.release is None and seen["run_id"] != facts.run:
         return Reason("verdict.stale_release_unknown")
     return None

@@ -56,6 +56,8 @@ def test_evidence_of_another_release_is_stale_where_it_is_bound_to_one() -> None
     old = seen(release="v0")
     assert state(decide(manifest(row()), [old], NOW, facts=FACTS))[0] == GO
     assert state(decide(manifest(row(), release_bound=True), [old], NOW, facts=FACTS)) == (NO_GO, "stale", "verdict.stale_release")
+    unnamed = decide(manifest(row(), release_bound=True), [seen(release=None)], NOW, facts=FACTS)
+    assert unnamed.items["redis.persistence"].reason == Reason("verdict.stale_release", {"was": "?", "now": "v1"}), "nobody reads of a release None"
 
 
 @pytest.mark.parametrize(("run", "found"), [("r", (GO, "pass", "c.said")), ("later", (NO_GO, "stale", "verdict.stale_release_unknown"))])
