@@ -217,7 +217,8 @@ def stale(row: t.Mapping[str, Json], fields: t.Mapping[str, Json], seen: Observa
     if seen["basis"] != row["basis"]:
         return Reason("verdict.stale_basis")
     if host in facts.machines and seen["machine"] != facts.machines[host]:
-        return Reason("verdict.stale_machine", {"host": host})
+        # A host that did not answer has no identity in the evidence: it was away, which is not another machine.
+        return Reason("verdict.stale_machine" if seen["machine"] else "verdict.stale_away", {"host": host})
     if fields["release_bound"] and seen["release"] != facts.release:
         return Reason("verdict.stale_release", {"was": seen["release"] or "?", "now": facts.release or "?"})
     if fields["release_bound"] and facts.release is None and seen["run_id"] != facts.run:

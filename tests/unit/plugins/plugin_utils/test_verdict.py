@@ -41,6 +41,7 @@ def test_nothing_to_prove_is_no_go() -> None:
         (seen(age_s=-6, sealed_at="2026-11-24T11:00:00Z"), ("stale", "verdict.stale_future")),
         (seen(basis="other"), ("stale", "verdict.stale_basis")),
         (seen(machine="rebuilt"), ("stale", "verdict.stale_machine")),
+        (seen(machine="", status="unreachable"), ("stale", "verdict.stale_away")),
         (seen(clock_skew_ms=5000), ("pass", "c.said")),
         (seen(clock_skew_ms=5001), ("unknown", "verdict.clock_skew")),
         (seen(clock_skew_ms=-5001), ("unknown", "verdict.clock_skew")),
