@@ -33,11 +33,9 @@ lint() {
     stage "gitleaks" gitleaks git --no-banner --redact --exit-code 77 .
 }
 
-# What runs gitleaks two hundred times asks nothing of ansible-core, and the oldest one's audit of the lab runs gitleaks too: once is enough.
 units() {
     stage "units, ansible-core $(python -c 'from ansible.release import __version__; print(__version__)')" python -m pytest -q -n auto tests/unit
-    stage "units, ansible-core $($old -c 'from ansible.release import __version__; print(__version__)')" \
-        "$old" -m pytest -q -n auto --ignore-glob="*/security/test_gitleaks*.py" tests/unit
+    stage "units, ansible-core $($old -c 'from ansible.release import __version__; print(__version__)')" "$old" -m pytest -q -n auto tests/unit
 }
 
 # The reference system and the providers it calls, by themselves: their types, and their tests on servers of their own.
@@ -79,11 +77,11 @@ seventeen() { stage "seventeen" scripts/seventeen.sh; }
 
 integration() { stage "integration" python -m pytest -q tests/integration; }
 
-# For the stages that follow: they only compute, and give way to the lab's lane, which is the longer one. A session is to the scheduler a
+# For the stages that follow: they compute, or have time to spare, and give way to the lab's lane, which is the longer one. A session is to the scheduler a
 # group of its own, and nice counts only inside of one, so it is the group that gives way where there are any.
 gives_way() { { echo 5 >/proc/self/autogroup; } 2>/dev/null || true; }
 
-# Two lanes of this same script side by side: what needs the lab waits for it most of the time; the rest computes. What counts time comes
+# Two lanes of this same script side by side: what needs the lab waits for it most of the time; the rest computes. What counts time closest comes
 # while the lab is being made, which waits for disks and networks; what gives way, when the lab is looked at. The first that fails ends the
 # other.
 lanes() {
