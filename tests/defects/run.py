@@ -44,7 +44,8 @@ def main() -> None:
     parser.add_argument("wanted", nargs="*", metavar="ITEM")
     asked = parser.parse_args()
     defects = chosen(asked.wanted)
-    groups = [[defect] for defect in defects] if asked.apart else together(defects)
+    # Alone also means that the lab is looked at whole again before the next one: a group without defects.
+    groups = [group for defect in defects for group in ([defect], [])] if asked.apart else together(defects)
     # Whoever ends us in the middle gets the lab back whole; who kills us outright, at the next start.
     signal.signal(signal.SIGTERM, _ended)
     with Journal.opened() as journal:

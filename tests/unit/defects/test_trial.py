@@ -71,6 +71,12 @@ def test_the_audit_that_sees_one_defect_sees_that_the_one_before_it_is_mended() 
     assert lab.looks == [["a.one/x"], ["a.one/y"], []], "defects of one item are never in the lab at once, and it ends mended"
 
 
+def test_a_group_without_defects_sees_the_lab_whole_again() -> None:
+    lab = FakeLab({"a.one/x": {"a.one": "fail"}, "a.one/y": {"a.one": "fail"}}, stays={"a.one/x"})
+    found = {trial.defect.id: trial.problems for trial in tried([[defect("a.one/x")], [], [defect("a.one/y")], []], lab, HEALTHY)}
+    assert found == {"a.one/x": ["after its restore: a.one fail"]}, "blamed at once, and the next is not tried"
+
+
 def test_a_defect_that_nothing_notices_is_not_hidden_by_one_that_is_noticed() -> None:
     lab = FakeLab({"a.one/x": {"a.one": "fail"}, "b.two/x": {}})
     assert outcome(lab, defect("a.one/x"), defect("b.two/x")) == {"a.one/x": [], "b.two/x": ["noticed by nothing"]}
