@@ -130,8 +130,9 @@ def test_nobody_is_let_in_who_was_not_told_where_the_live_cluster_lies(fetched: 
     assert cage.rehearse(asked)["why"] == "nobody said where the live cluster lies"
 
 
+#: The program reads what it is given: one that ends before the server has written to it breaks the server's pipe, and so the session.
 HOSTILE = (
-    "create function touch() returns event_trigger language plpgsql security definer as $f$ begin copy (select 1) to program 'touch {file}'; end $f$",
+    "create function touch() returns event_trigger language plpgsql security definer as $f$ begin copy (select 1) to program 'cat >{file}'; end $f$",
     "create event trigger touch on ddl_command_end execute function touch()",
 )
 
