@@ -37,8 +37,15 @@ inside() {
 }
 
 make_root() {
-    as_root rm -rf "$ROOT"/.cache/debian13-*
-    as_root debootstrap --variant=minbase trixie "$root" "$(mirror)"
+    local from
+    from=$(mirror)
+    # A mirror now and then answers an index whose signature does not verify.
+    for try in 1 2 3; do
+        as_root rm -rf "$ROOT"/.cache/debian13-*
+        as_root debootstrap --variant=minbase trixie "$root" "$from" && break
+        ((try < 3)) || die "debootstrap could not make Debian 13"
+        sleep 5
+    done
     as_root mkdir -p "$root/srv/golive" "$root/etc/postgresql-common"
     as_root touch "$root/usr/local/bin/squawk"
     # Nothing starts there, tests make their own clusters, and a folder that can be made again needs no fsync.
@@ -46,7 +53,6 @@ make_root() {
     printf '#!/bin/sh\nexit 101\n' | as_root tee "$root/usr/sbin/policy-rc.d"
     as_root chmod 0755 "$root/usr/sbin/policy-rc.d"
     printf 'force-unsafe-io\n' | as_root tee "$root/etc/dpkg/dpkg.cfg.d/golive"
-    # A mirror now and then answers an index whose signature does not verify.
     # shellcheck disable=SC2016  # that shell's own variables
     inside DEBIAN_FRONTEND=noninteractive sh -euc '
         for try in 1 2 3; do apt-get update -q && break; sleep 5; done

@@ -26,7 +26,7 @@ lint() {
     stage "ruff format" ruff format --check .
     stage "mypy" mypy --cache-dir .cache/mypy
     stage "yamllint" yamllint --strict .
-    stage "shellcheck" shellcheck --external-sources --source-path=SCRIPTDIR scripts/*.sh lab/*.sh .ci/run
+    stage "shellcheck" shellcheck --external-sources --source-path=SCRIPTDIR scripts/*.sh lab/*.sh tests/defects/*.sh .ci/run
     # It checks syntax without an inventory of its own, which ansible.cfg rightly refuses.
     stage "ansible-lint" env ANSIBLE_INVENTORY_UNPARSED_FAILED=false ansible-lint --offline
     # 77 means a leak and nothing else: gitleaks' own 1 is also a usage error.

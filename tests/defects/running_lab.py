@@ -23,6 +23,10 @@ ROOT = HERE.parents[1]
 PLAYBOOK = pathlib.Path(sys.executable).parent / "ansible-playbook"
 PLAYBOOKS = ROOT / "playbooks"
 LATEST = ROOT / "reports" / "staging" / "latest"
+#: The host whose backups are scheduled, and what it does before anything is seeded anywhere.
+COPIES, LET_PASS = "db1", [{"name": "Wait", "ansible.builtin.include_tasks": "{{ golive_defects }}/backup_not_due.yml"}]
+
+Play = tuple[str, dict[str, t.Any]]  # host, and what is played there
 
 
 class RunningLab:
@@ -55,7 +59,7 @@ class RunningLab:
     def change(self, restore: t.Sequence[Defect] = (), inject: t.Sequence[Defect] = ()) -> None:
         """Mend all, then seed, one defect after the other on each host and the hosts side by side: those of one group share nothing."""
         self._journal.note(*restore, *inject)
-        self._mend(restore)
+        self._mend(restore, [(COPIES, _play("Let what is scheduled pass", COPIES, LET_PASS))] if inject else [])
         self._journal.note(*inject)
         _on_their_hosts((one.host, _play(f"Seed {one.id}", one.host, one.inject)) for one in inject)
 
@@ -67,14 +71,16 @@ class RunningLab:
         self._mend(left)
         self._journal.note()
 
-    def _mend(self, defects: t.Iterable[Defect]) -> None:
-        _on_their_hosts((one.host, _play(f"Mend {one.id}", one.host, one.restore)) for one in defects)
+    def _mend(self, defects: t.Iterable[Defect], then: t.Sequence[Play] = ()) -> None:
+        _on_their_hosts([*((one.host, _play(f"Mend {one.id}", one.host, one.restore)) for one in defects), *then])
 
 
-def _on_their_hosts(plays: t.Iterable[tuple[str, dict[str, t.Any]]]) -> None:
+def _on_their_hosts(plays: t.Iterable[Play]) -> None:
     by_host: dict[str, list[dict[str, t.Any]]] = {}
     for host, one in plays:
         by_host.setdefault(host, []).append(one)
+    if "localhost" in by_host:  # it changes the inventory, which all others read
+        tasks(by_host.pop("localhost"))
     with concurrent.futures.ThreadPoolExecutor() as pool:
         list(pool.map(tasks, by_host.values()))
 

@@ -13,6 +13,7 @@ import os
 import re
 import subprocess
 import threading
+import time
 import typing as t
 
 from .test_lab import connect
@@ -36,6 +37,8 @@ class Watch:
         self._thread = threading.Thread(target=self._run)
         self.found: dict[int, set[str]] = {}
         self.pids: dict[int, set[str]] = {}
+        #: The longest time between two looks, in seconds: what lived shorter than this may have been missed.
+        self.longest_s = 0.0
 
     def __enter__(self) -> Watch:
         self._thread.start()
@@ -47,7 +50,10 @@ class Watch:
 
     def _run(self) -> None:
         looks: dict[str, int] = {}
+        last = time.monotonic()
         while not self._done.wait(PAUSE_S):
+            last, before = time.monotonic(), last
+            self.longest_s = max(self.longest_s, last - before)
             looks = {pid: looks.get(pid, -1) + 1 for pid in os.listdir("/proc") if pid.isdigit()}
             for pid, times in looks.items():
                 if times < YOUNG or times % SELDOM == 0:

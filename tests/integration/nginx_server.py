@@ -54,8 +54,12 @@ class Nginx:
         self.port = port
 
     def decisions(self) -> list[tuple[str, str, int]]:
-        """Return ``(client, PASSED or REJECTED or -, status)`` of each request, as nginx itself logged it."""
-        lines = (self._folder / "access.log").read_text().splitlines()
+        """Return ``(client, PASSED or REJECTED or -, status)`` of each request, as nginx itself logged it: soon after it has answered, so when it is silent."""
+        log, before = self._folder / "access.log", ""
+        while (text := log.read_text()) != before:
+            before = text
+            time.sleep(0.05)
+        lines = text.splitlines()
         return [(client, decision, int(status)) for client, decision, status in map(str.split, lines)]
 
 
@@ -77,19 +81,28 @@ def free_port(address: str = "127.0.0.1") -> int:
 @contextlib.contextmanager
 def serving(folder: pathlib.Path, pem: pathlib.Path, *, http: str, server: str, app: str, address: str = "127.0.0.1") -> t.Iterator[Nginx]:
     """Run nginx for the length of a ``with``."""
-    port = free_port(address)
-    configuration = folder / "nginx.conf"
-    configuration.write_text(_MAIN.format(folder=folder, address=address, port=port, certificate=pem, http=http, server=server, app=app))
     assert NGINX is not None, "nginx is missing: scripts/packages.sh dev"
-    child = subprocess.Popen([NGINX, "-c", configuration, "-p", folder, "-e", folder / "error.log"], stderr=subprocess.DEVNULL)
+    configuration, errors = folder / "nginx.conf", folder / "error.log"
+    for _try in range(3):
+        port = free_port(address)
+        configuration.write_text(_MAIN.format(folder=folder, address=address, port=port, certificate=pem, http=http, server=server, app=app))
+        child = subprocess.Popen([NGINX, "-c", configuration, "-p", folder, "-e", errors], stderr=subprocess.DEVNULL)
+        # Somebody else may take the port between its being found free and now.
+        if _listens(child, address, port) or "Address already in use" not in errors.read_text():
+            break
     try:
-        for _turn in range(100):
-            with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1):
-                break
-            assert child.poll() is None, (folder / "error.log").read_text()
-            time.sleep(0.02)
+        assert child.poll() is None, errors.read_text()
         (folder / "access.log").write_text("")
         yield Nginx(folder, port)
     finally:
         child.terminate()
         child.wait(10)
+
+
+def _listens(child: subprocess.Popen[bytes], address: str, port: int) -> bool:
+    """Wait until *child* is reached there, and say whether it is; or until it has ended."""
+    while child.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1):
+            return True
+        time.sleep(0.02)
+    return False

@@ -25,7 +25,7 @@ import urllib.request
 import pytest
 import yaml
 
-from .argv import TIMES, Watch, plant
+from .argv import LIVES_S, TIMES, Watch, plant
 from .conftest import ROOT, Project, Ran
 from .lab_audit import HOSTS, audit, journal_end, journal_since
 from .test_lab import LAB, connect
@@ -68,8 +68,11 @@ def test_the_whole_store_is_looked_for() -> None:
 
 @pytest.mark.parametrize("host", [None, "cache1", "probe1"])
 def test_a_secret_in_arguments_would_be_seen(host: str | None) -> None:
-    with Watch(["golive-planted-here", "golive-never-planted"]) as watch:
-        plant("golive-planted-", "here", host)
+    for _try in range(10):
+        with Watch(["golive-planted-here", "golive-never-planted"]) as watch:
+            plant("golive-planted-", "here", host)
+        if watch.longest_s < LIVES_S:  # else the machine stood still for so long that nobody could have seen them all
+            break
     assert watch.found.keys() == {0}
     assert len(watch.pids[0]) >= TIMES, "each of them is seen, however short it lives"
 

@@ -86,15 +86,15 @@ HEALTHY = {"burst_exact", "status_right", "retry_after_given", "not_spoofed", "i
 
 
 @pytest.mark.parametrize(
-    ("rate", "burst"), [("60/m", 3), ("60/m", 0), ("5/s", 5), ("20/s", 10), ("100/s", 40)], ids=["slow", "no-burst", "five", "twenty", "hundred"]
+    ("rate", "burst"), [("60/m", 3), ("60/m", 0), ("5/s", 5), ("20/s", 10), ("50/s", 40)], ids=["slow", "no-burst", "five", "twenty", "fifty"]
 )
 def test_a_right_limit_passes_and_nginx_counts_the_same(pem: pathlib.Path, rate: str, burst: int) -> None:
     limits = LIMITED.replace("burst=3", f"burst={burst}" if burst else "")
     with shop(pem, rate=rate.replace("/", "r/"), limits=limits) as nginx:
         outcome = looked(nginx, pem, {"rate": rate, "burst": burst})
         assert said(outcome) == dict.fromkeys(HEALTHY, "pass")
-        decided = collections.Counter(decision for _client, decision, _status in nginx.decisions())
-        sent = len(nginx.decisions())
+        decisions = nginx.decisions()
+    decided, sent = collections.Counter(decision for _client, decision, _status in decisions), len(decisions)
     exact = next(one for one in outcome.assertions["security.rate_limit"] if one.code == "rate_limit.burst_exact")
     assert exact.params["accepted"] >= burst + 1
     assert decided["PASSED"] >= exact.params["accepted"] + 2
@@ -104,13 +104,10 @@ def test_a_right_limit_passes_and_nginx_counts_the_same(pem: pathlib.Path, rate:
     assert sent <= 4 * (burst + 2 + per_s)
 
 
-def test_ten_a_minute_takes_seven_seconds_and_eleven_requests(pem: pathlib.Path) -> None:
+def test_ten_a_minute_takes_eleven_requests(pem: pathlib.Path) -> None:
     with shop(pem, rate="10r/m", limits=LIMITED.replace("burst=3", "burst=5").replace("$wait", "6")) as nginx:
-        begun = time.monotonic()
-        outcome = looked(nginx, pem, {"rate": "10/m", "burst": 5})
-        took, decided = time.monotonic() - begun, nginx.decisions()
+        outcome, decided = looked(nginx, pem, {"rate": "10/m", "burst": 5}), nginx.decisions()
     assert said(outcome) == dict.fromkeys(HEALTHY, "pass")
-    assert took < 7.5
     first = [decision for client, decision, _status in decided if client == decided[0][0]]
     # The edge at six, one that is spoofed; one more after six seconds, and not two.
     assert collections.Counter(first) == {"PASSED": 7, "REJECTED": 3}
@@ -120,9 +117,10 @@ def test_ten_a_minute_takes_seven_seconds_and_eleven_requests(pem: pathlib.Path)
 def test_while_it_waits_a_route_that_is_counted_by_something_else_can_act(pem: pathlib.Path) -> None:
     beside = Snapshots()
     acting: threading.Lock = beside.get("rate_limit acting", threading.Lock)
-    with shop(pem) as nginx, concurrent.futures.ThreadPoolExecutor() as pool:
-        outcome = pool.submit(looked, nginx, pem, None, beside)
-        while not acting.locked():
+    # One in three seconds: time enough to act in between.
+    with shop(pem, rate="20r/m", limits=LIMITED.replace("$wait", "3")) as nginx, concurrent.futures.ThreadPoolExecutor() as pool:
+        outcome = pool.submit(looked, nginx, pem, {"rate": "20/m"}, beside)
+        while not acting.locked() and not outcome.done():
             time.sleep(0.001)
         with acting:
             before = nginx.decisions()
@@ -146,7 +144,7 @@ def test_while_it_waits_a_route_that_is_counted_by_something_else_can_act(pem: p
         ({"limits": LIMITED.replace("burst=3", "burst=30")}, {"unlimited": "fail"}),
         ({"limits": LIMITED.replace("burst=3", "burst=4")}, {"burst_large": "fail"}),
         ({"limits": LIMITED.replace("burst=3", "burst=2")}, {"burst_small": "fail"}),
-        ({"rate": "120r/m"}, {"recovery_fast": "fail"}),
+        ({"rate": "40r/m", "declared": "20/m", "limits": LIMITED.replace("$wait", "3")}, {"recovery_fast": "fail"}),
         ({"rate": "20r/m"}, {"recovery_slow": "fail"}),
         ({"key": "$request_method"}, {"shared": "fail"}),
         ({"http": "set_real_ip_from 127.0.0.0/8; real_ip_header X-Real-IP;"}, {"spoofed": "fail"}),
@@ -157,8 +155,9 @@ def test_while_it_waits_a_route_that_is_counted_by_something_else_can_act(pem: p
          "one-zone-for-all", "x-real-ip", "x-forwarded-for", "delayed"],
 )  # fmt: skip
 def test_a_wrong_limit_is_found_by_its_name(pem: pathlib.Path, changes: dict[str, str], found: dict[str, str]) -> None:
-    with shop(pem, **changes) as nginx:
-        outcome = looked(nginx, pem)
+    declared = {"rate": changes.get("declared", ROUTE["rate"])}
+    with shop(pem, **{name: value for name, value in changes.items() if name != "declared"}) as nginx:
+        outcome = looked(nginx, pem, declared)
     assert wrong(outcome) == found
 
 

@@ -26,6 +26,7 @@ from .test_schedule import HOME, schedule, sh
 SERVICE = "golive-restore-drill-staging.service"
 TIMER = SERVICE.replace(".service", ".timer")
 SPOIL = (ROOT / "tests/defects/postgres_copies.py").read_bytes()
+BACKUP_NOT_DUE = (ROOT / "tests/defects/backup_not_due.sh").read_text()
 
 #: Says what it was told to run, and ends as that did.
 RELAY = f"""#!/bin/sh
@@ -123,6 +124,7 @@ def caged(item: dict[str, t.Any]) -> None:
 
 def test_a_timer_tells_of_a_backup_that_does_not_come_back_and_of_one_that_does(timer: None, tmp_path: pathlib.Path) -> None:
     well = on_db1()[1]
+    connect("db1").check_output(BACKUP_NOT_DUE)
     try:
         spoil("a_row_more")
         assert fired(tmp_path) == (2, "exit-code 2 failed")

@@ -130,8 +130,8 @@ def test_statuses_out_of_order(world: World, cid: str) -> None:
 
 
 def test_a_status_before_its_message(world: World, cid: str) -> None:
-    early = f"wamid.{len(world.provider.calls) + 1}.{world.provider.port}"
     until(lambda: not world.postgres.rows("select 1 from outbox where state = 'waiting' and kind = 'whatsapp'"))
+    early = f"wamid.{len(world.provider.calls) + 1}.{world.provider.port}"
     world.whatsapp({"statuses": [{"id": early, "status": "delivered", "recipient_id": PHONE.lstrip("+"), "timestamp": "1"}]})
     assert world.postgres.rows("select processed_at from webhook_events where event_id = %s", f"{early}:delivered") == [(None,)]
     world.whatsapp(text(f"hola {cid}"))

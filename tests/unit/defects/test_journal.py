@@ -40,7 +40,14 @@ def test_what_is_about_to_be_broken_is_written_down_first(tmp_path: pathlib.Path
     assert journal.broken() == [TWO]
     running.change([TWO])
     assert journal.broken() == []
-    assert at_that_time == [["a.one/x"], ["a.one/x", "b.two/x"], ["b.two/x"], ["b.two/x"]], "seeded, mended, seeded, mended"
+    assert at_that_time == [
+        ["a.one/x"],
+        ["a.one/x"],
+        ["a.one/x", "b.two/x"],
+        ["a.one/x", "b.two/x"],
+        ["b.two/x"],
+        ["b.two/x"],
+    ], "waited, seeded, mended, waited, seeded, mended"
 
 
 def test_the_audit_runs_the_drills_that_it_is_told_before_its_verdict() -> None:

@@ -32,6 +32,8 @@ MOST_AT_ONCE = 400
 MOST_WAIT_S = 120.0
 #: Connections are opened this many at a time: a handshake costs both sides.
 OPENING = 16
+#: How long it may take, in seconds, until the connections stand. The bucket fills on meanwhile, so more are opened than it would take now.
+OPENS_S = 1.0
 #: How far ahead of its answers a count is made: requests that arrive within this time find what was counted on.
 AHEAD_S = 0.3
 #: Waits end this much later than they must: clocks that count in thousandths, and timers that fire early.
@@ -116,8 +118,7 @@ class Act:
             self._control(control[0])
             return control if control[0]["outcome"] == "refused" else control + self._fire(caller, lines[1:])
         finally:
-            for line in lines:
-                line.close()
+            _close(lines)
 
     def _control(self, event: Event) -> None:
         """Take from an answer how the application answers here, or say that it answers as nobody can count with."""
@@ -147,8 +148,8 @@ class Act:
         """Another address in every header that may say one; only if that helps, each header by itself, to name it."""
         found: list[dict[str, Json]] = []
         for names in (list(FORWARDED), *([name] for name in FORWARDED)):
-            count = self._count_to_tell(before)
-            events = self._fire(first, self._open(first, count), [forwarded(names) for _each in range(count)])
+            lines = self._open_to_tell(first, before)
+            events = self._fire(first, lines, [forwarded(names) for _each in lines])
             found.append({"header": ", ".join(names), "events": events})
             if len(found) == 1 and rules.Told.of(events).accepted <= rules.most_after(self._limit, before, events):
                 break
@@ -161,12 +162,11 @@ class Act:
         clients: list[dict[str, Json]] = []
         for other in [] if self._callers.missing else self._callers.others(first):
             drained: list[Event] = []
-            if (count := self._count_to_tell(before)) > self._limit.recovery:
-                count = self._limit.size
-                lines = self._open(other, count)
+            lines = self._open_to_tell(other, before)
+            if len(lines) > self._limit.recovery:
+                _close(lines)
+                lines = self._open(other, self._limit.size)
                 drained = self._fire(first, self._open(first, self._limit.first_count))
-            else:
-                lines = self._open(other, count)
             events = self._fire(other, lines, anything=True)
             before = [*before, *drained]
             clients.append({"name": other.name, "events": events, "before": before, "drained": drained})
@@ -174,8 +174,16 @@ class Act:
                 break
         return clients
 
-    def _count_to_tell(self, before: list[Event]) -> int:
-        return rules.count_to_tell(self._limit, before, time.monotonic(), AHEAD_S)
+    def _open_to_tell(self, caller: Caller, before: list[Event], moment: float = 0.0) -> list[Ready]:
+        """Return as many open connections as requests tell, sent at *moment* (of the monotonic clock) or, where that is over, now: counted when they stand."""
+
+        def count(ahead_s: float) -> int:
+            return rules.count_to_tell(self._limit, before, max(moment, time.monotonic()), ahead_s)
+
+        lines = self._open(caller, count(OPENS_S))
+        needed = count(AHEAD_S)
+        _close(lines[needed:])
+        return lines[:needed]
 
     def _keyless(self) -> list[Event]:
         caller = self._callers.keyless()
@@ -186,8 +194,8 @@ class Act:
         if recovered - time.monotonic() > self._wait_s:
             return {"unseen": True, "wait_s": self._wait_s, "events": []}
         # The connections are opened just before, so that no server closes one for being idle.
-        self._rest(max(0.0, recovered - AHEAD_S - time.monotonic()))
-        lines = self._open(first, rules.count_to_tell(self._limit, before, max(recovered, time.monotonic()), AHEAD_S))
+        self._rest(max(0.0, recovered - OPENS_S - time.monotonic()))
+        lines = self._open_to_tell(first, before, recovered)
         time.sleep(max(0.0, recovered - time.monotonic()))
         return {"unseen": False, "wait_s": self._wait_s, "events": self._fire(first, lines)}
 
@@ -220,9 +228,7 @@ class Act:
         _together([work] * min(OPENING, count))
         for one in found:
             if isinstance(one, NoAnswer):
-                for line in found:
-                    if isinstance(line, Ready):
-                        line.close()
+                _close(line for line in found if isinstance(line, Ready))
                 raise one
         return [one for one in found if isinstance(one, Ready)]
 
@@ -257,6 +263,11 @@ class Act:
             "retry_after": answer.headers.get("retry-after") if answer else None,
             "outcome": rules.outcome(answer.status, answer.text[:500], self._limit, letting_in) if answer else "held",
         }
+
+
+def _close(lines: t.Iterable[Ready]) -> None:
+    for line in lines:
+        line.close()
 
 
 def _together(jobs: t.Sequence[t.Callable[[], None]]) -> None:

@@ -167,8 +167,8 @@ def events(request: Handler, body: bytes) -> None:
     request.send_response(200)
     request.send_header("Content-Type", "text/event-stream; charset=utf-8")
     request.end_headers()
+    request.shop.listeners.append(mine)  # before it is greeted: from then on it relies on hearing all
     request.wfile.write(b": hello\n\n")
-    request.shop.listeners.append(mine)
     with contextlib.suppress(OSError):
         while (event := mine.get()) is not None:
             request.wfile.write(f"event: order\ndata: {event}\n\n".encode())
