@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the resto.golive authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hold the runs of Ansible in a log to their word: nothing warned. Usage: clean_log.py [--checked] LOG
+"""Hold the runs of Ansible in a log to their word: nothing warned, but of a package mirror that had to be asked again. Usage: clean_log.py [--checked] LOG
 
 With --checked there must be a run under --check among them, in which no task failed and none was rescued. A fix that fails is rescued and Ansible ends
 well: only the recap tells, and molecule does not read it.
@@ -24,12 +24,14 @@ COUNTED = re.compile(r"^(\S+) +: (ok=\d.*(?:\n +\w+=.*)?)$", re.MULTILINE)
 WRONG = re.compile(r"\b(?:unreachable|failed|rescued|ignored)=[1-9]\d*")
 #: Ansible's own. Molecule's warnings, such as that it needs no file of requirements, have no brackets.
 WARNED = re.compile(r"^.*\[(?:DEPRECATION )?WARNING\].*$", re.MULTILINE)
+#: What ansible.builtin.apt says of a mirror that answered badly once, and well when it was asked again.
+OF_A_MIRROR = re.compile(r"\[WARNING\]: .*?(?:Failed to update cache after \d+ retries|Sleeping for \d+ seconds, before attempting to refresh)")
 
 
 def mistakes(log: str, *, checked: bool = False) -> list[str]:
     """Return what is wrong with the runs in *log*; that there is none is wrong too."""
     plain = BORDER.sub("", COLOUR.sub("", log))
-    found = [line.strip() for line in WARNED.findall(plain)]
+    found = [line.strip() for line in WARNED.findall(plain) if not OF_A_MIRROR.search(line)]
     if RECAP not in plain:
         found.append("no run of a playbook")
     return found + (_of_checked_runs(plain) if checked else [])

@@ -42,6 +42,7 @@ def object_store(*buckets: str) -> t.Iterator[Store]:
         # All servers of one process have one memory: what an earlier test stored would be found in a bucket of that name.
         with urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST"), timeout=10):
             client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+        client.list_buckets()  # at the first request for S3 it imports S3, which takes it long
         for bucket in buckets:
             client.create_bucket(Bucket=bucket)
         yield Store(url, client)

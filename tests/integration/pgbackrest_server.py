@@ -57,6 +57,7 @@ class Archived:
             "periods": {"full": 7 * 86400, "incr": 3600},
             "pgbackrest": {"config": str(self.home / "pgbackrest.conf"), "include": str(self.home / "conf.d"), "stanza": "golive"},
             "user": USER,
+            "archive_timeout_s": 900,  # in these tests only what they switch is archived
         }
 
     def own(self, folder: pathlib.Path) -> None:

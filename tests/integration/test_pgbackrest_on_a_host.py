@@ -8,16 +8,22 @@ One story in one file, as its steps build on each other. The lab's db1 keeps its
 
 from __future__ import annotations
 
+import datetime
 import re
+import subprocess
+import sys
 import typing as t
 
 import pytest
 
+from .booted_host import ROOT
 from .conftest import Ran
 from .postgres_server import wait_until
 from .shop_host import BUCKET, CA, SECRETS, WALLS, Shop, shop_on_a_host
 
 ITEMS = ("postgres.backups", "postgres.restore", "postgres.retention")
+#: Half a day away from here: what is scheduled does not come into the story.
+WHEN = f"{datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=12):%-M %-H}"
 
 
 def segments(shop: Shop) -> list[str]:
@@ -33,7 +39,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Shop]:
         ITEMS,
         postgres_backups_engine="pgbackrest",
         postgres_backups_pgbackrest={"repo1-s3-uri-style": "path", "repo1-storage-ca-file": CA},
-        postgres_backups_schedule={"full": "0 2 * * 0", "incremental": "0 2 * * 1-6"},
+        postgres_backups_schedule={"full": f"{WHEN} * * 0", "incremental": f"{WHEN} * * 1-6"},
         postgres_backups_restart=True,
     ) as lent:
         yield lent
@@ -46,7 +52,9 @@ def green(shop: Shop) -> Ran:
 
 def test_one_run_makes_a_bare_host_green(shop: Shop, green: Ran) -> None:
     assert {item: green.state(item) for item in ITEMS} == dict.fromkeys(ITEMS, "pass"), green.output
-    assert "[WARNING]" not in green.output
+    log = shop.project.directory / "green.log"
+    log.write_text(green.output)
+    subprocess.run([sys.executable, ROOT / "scripts/clean_log.py", log], check=True)
     assert green.items["postgres.restore"]["reason"]["params"]["rows"] >= 110, "the drill compared nothing"
     assert shop.walls(green) >= WALLS
     assert segments(shop), "nothing is in the bucket"

@@ -128,8 +128,8 @@ def test_the_manifest_is_of_the_dumps_own_snapshot(server: Cluster, near: Config
 
     load = threading.Thread(target=take_orders)
     load.start()
-    assert begun.wait(10)
     try:
+        assert begun.wait(10)
         folder = folder_of(near, job.back_up(near))
     finally:
         stop.set()
@@ -281,12 +281,13 @@ def test_two_jobs_at_once_and_one_that_was_killed(near: Config, tmp_path: pathli
     assert not left.exists()
 
 
-def test_somebody_who_only_looks_does_not_cost_a_backup(near: Config, tmp_path: pathlib.Path) -> None:
+def test_somebody_who_only_looks_does_not_cost_a_backup(near: Config, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "PATIENCE_S", 30.0)
     written = tmp_path / "config.json"
     written.write_text(json.dumps(near))
     with (pathlib.Path(near["directory"]) / files.LOCK).open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_SH)
-        let_go = threading.Timer(job.PATIENCE_S / 4, fcntl.flock, (handle, fcntl.LOCK_UN))
+        let_go = threading.Timer(0.25, fcntl.flock, (handle, fcntl.LOCK_UN))
         let_go.start()
         assert job.main(["run", str(written)]) == 0
         let_go.join()

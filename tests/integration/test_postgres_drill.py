@@ -311,7 +311,7 @@ def inside(folder: pathlib.Path) -> list[int]:
     found = []
     for path in pathlib.Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it ended meanwhile
-            if (path / "cwd").readlink().is_relative_to(folder) or str(folder) in (path / "cmdline").read_text():
+            if (path / "cwd").readlink().is_relative_to(folder) or os.fsencode(folder) in (path / "cmdline").read_bytes():
                 found.append(int(path.name))
     return found
 

@@ -361,6 +361,9 @@ def test_a_library_that_archives_instead_is_seen_and_left_alone(shop: Archived) 
             pitr.begin(shop.config)
     finally:
         shop.server.sql("alter system reset archive_library", "select pg_reload_conf()")
+        # A server makes a new archiver every ten seconds at the most, and two went with their libraries.
+        shop.server.stop()
+        shop.server.start()
 
 
 def test_the_job_and_the_drill_ask_no_engine_what_it_is(shop: Archived) -> None:

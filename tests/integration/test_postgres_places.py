@@ -28,7 +28,7 @@ ROLE_PASSWORD = r"made-up:role\password"  # libpq's password file parts its fiel
 @pytest.fixture
 def store() -> t.Iterator[str]:
     """Address of an S3 server."""
-    with object_store() as served:
+    with object_store("shop-backups") as served:
         yield served.url
 
 
@@ -60,7 +60,6 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(offsite, "LOOK_S", 3.0)
 
 
-@pytest.mark.usefixtures("soon")
 def test_a_backup_goes_to_s3_and_comes_back(config: Config, tmp_path: pathlib.Path) -> None:
     assert {oct(path.stat().st_mode & 0o777) for path in (tmp_path / "password", tmp_path / "environment")} == {"0o400"}
     assert offsite.begin(config)

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
+import os
 import pathlib
 import subprocess
 import time
@@ -281,6 +283,22 @@ def until_locked(config: dict[str, t.Any]) -> None:
         time.sleep(0.01)
 
 
+@contextlib.contextmanager
+def full_pipe() -> t.Iterator[int]:
+    """Lend the writing end of a pipe that takes no more."""
+    reading, writing = os.pipe()
+    try:
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, bytes(4096))
+        os.set_blocking(writing, True)
+        yield writing
+    finally:
+        os.close(writing)
+        os.close(reading)
+
+
 @pytest.fixture
 def held(far: dict[str, t.Any]) -> t.Iterator[Held]:
     holds = Held(far)
@@ -291,10 +309,11 @@ def held(far: dict[str, t.Any]) -> t.Iterator[Held]:
 def test_a_prune_that_was_killed_stops_no_backup(far: dict[str, t.Any], tmp_path: pathlib.Path) -> None:
     carried(far, 2)
     gone = offsite.stored(far)[0]["snapshot"]
-    prune = subprocess.Popen(offsite.command(far, "forget", "--prune", gone), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until_locked(far)  # it looks for other locks a fifth of a second later, and begins only then
-    prune.kill()
-    prune.communicate()
+    with full_pipe() as nobody_reads:  # it holds its lock until it has said what it does
+        prune = subprocess.Popen(offsite.command(far, "forget", "--prune", gone), stdout=nobody_reads, stderr=subprocess.DEVNULL)
+        until_locked(far)
+        prune.kill()
+        prune.communicate()
     assert len(locks(far)) == 1
     with pytest.raises(offsite.Refused) as caught:
         offsite.restic(far, "backup", ".", cwd=str(tmp_path))

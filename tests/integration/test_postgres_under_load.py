@@ -88,7 +88,7 @@ def test_a_transaction_that_is_left_open_costs_the_manifest_and_not_the_backup(s
             left.execute("rollback")
     assert (line["ok"], line["phase"]) == (False, "quiet")
     assert "(forgotten) has had a transaction open" in line["why"]
-    assert 0.1 < max(waited) < 10 * pitr.HELD_MS / 1000, "orders wait for the lock that we wait for, and no longer"
+    assert max(waited) > 0.1, "orders wait for the lock that we wait for, and while the transaction was open we gave it up: the job came back"
     assert len(sight.look(shop.config)["stanza"]["backup"]) == backups + 1, "the backup was lost"
     assert files.listed(shop.home / "backups") == manifests
     assert pitr.stored(shop.config)["newest"]["id"] == manifests[0], "the drill goes on with what can be compared"

@@ -153,7 +153,9 @@ def _globals(config: t.Mapping[str, Json], folder: pathlib.Path, body: t.Mapping
     with connect(config, "postgres") as session:
         hashes = manifest.row(session, "select has_table_privilege('pg_catalog.pg_authid', 'select') as may")["may"]
     argv = [str(programs.postgres("pg_dumpall", body["server_version"] // 10000)), *where, "--globals-only", f"--file={folder / 'globals.sql'}"]
-    programs.run("globals", argv if hashes else [*argv, "--no-role-passwords"], env=more)
+    # pg_dump has no limit on its own session; pg_dumpall takes what the role or the database has.
+    options = {"PGOPTIONS": programs.session(body["server_version"])}
+    programs.run("globals", argv if hashes else [*argv, "--no-role-passwords"], env={**more, **options})
     missing = set(body["roles"]) - files.roles_in((folder / "globals.sql").read_text(encoding="utf-8"))
     if missing:
         raise Failed("globals", f"globals.sql does not make these roles: {', '.join(sorted(missing))}")

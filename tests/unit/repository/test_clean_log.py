@@ -52,6 +52,17 @@ def test_a_warning_of_any_run_is_told(kind: str, said: str) -> None:
     assert clean_log.mistakes(run(kind, said=said)) == [said]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "[WARNING]: Failed to update cache after 1 retries due to E:The repository is not signed, retrying",
+        "[WARNING]: Sleeping for 1 seconds, before attempting to refresh the cache again",
+    ],
+)
+def test_a_mirror_that_was_asked_again_is_nobodys_fault(said: str) -> None:
+    assert mistakes(run("real", said=said) + run("check")) == []
+
+
 def test_molecules_own_words_are_no_warning_of_ansible() -> None:
     assert mistakes("WARNING  default > dependency: Missing roles requirements file\n" + run("check")) == []
 

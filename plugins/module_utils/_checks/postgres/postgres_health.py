@@ -20,8 +20,9 @@ from ansible_collections.resto.golive.plugins.module_utils._checks.postgres impo
 #: How long one statement may take, in seconds: catalogues answer in milliseconds, and a look must never be the load.
 STATEMENT_S = 5.0
 
-#: A data directory is the server's if its pid file and the server agree on when it started, to this many seconds (the file has whole ones).
-SAME_START_S = 2.0
+#: A data directory is the server's if it started no later than this after the process that its pid file names, in seconds. It takes that moment last, when
+#: it has its memory and its sockets, and on a disk that is slow to confirm what it wrote that takes a while. The file has whole seconds, hence the other one.
+STARTS_WITHIN_S, EARLIEST_S = 60.0, -1.0
 
 
 def limit_options() -> dict[str, dict[str, t.Any]]:
@@ -99,7 +100,7 @@ def _disks(seen: t.Mapping[str, Json], options: Options) -> tuple[list[dict[str,
         started = float((directory / "postmaster.pid").read_text(encoding="utf-8", errors="replace").splitlines()[2])
     except (OSError, ValueError, IndexError) as problem:
         return None, f"{directory}: {getattr(problem, 'strerror', None) or 'no pid file'}"
-    if abs(started - seen["started"]) > SAME_START_S:
+    if not EARLIEST_S <= seen["started"] - started <= STARTS_WITHIN_S:
         return None, f"{directory}: another server's"
     found: dict[int, dict[str, Json]] = {}
     for path in (directory, (directory / "pg_wal").resolve(), *(pathlib.Path(space["path"]) for space in seen.get("tablespaces", ()))):
