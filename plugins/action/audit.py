@@ -12,7 +12,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.resto.golive.plugins.module_utils._check import Check, Outcome
+from ansible_collections.resto.golive.plugins.module_utils._check import Check, Outcome, cannot_know, crashed
 from ansible_collections.resto.golive.plugins.module_utils._checks.acceptance.order_journey import OrderJourney
 from ansible_collections.resto.golive.plugins.module_utils._checks.registry import CHECKS
 from ansible_collections.resto.golive.plugins.module_utils._door import RESULT_KEY
@@ -116,7 +116,11 @@ class ActionModule(ActionBase):
             if not journey.acted(host):
                 continue
             entry = journey.entry(host)
-            mine = rows_of(Unit(OrderJourney, "host", host, entry.options, {}, OrderJourney.timeout_s), Outcome(journey.judged(host)), *journey.took(host))
+            try:
+                found, took = journey.judged(host), journey.took(host)
+            except Exception as crash:  # the runner's rule, also here: whatever it raises is an error of its own items, and the others get their verdict
+                found, took = cannot_know(OrderJourney, crashed(OrderJourney, crash)), (time.time(), 0.0)
+            mine = rows_of(Unit(OrderJourney, "host", host, entry.options, {}, OrderJourney.timeout_s), Outcome(found), *took)
             if all(row["status"] == "pass" for row in mine):
                 journey.forget()
             rows += self._record(mine, [entry], host, [], False, {**variables, engine.PROBE_VARIABLE: {"golive": journey.facts(host)}})

@@ -10,6 +10,7 @@ The runner (``_runner.py``) calls :func:`run_target`; nobody else does.
 from __future__ import annotations
 
 import dataclasses
+import traceback
 import typing as t
 
 #: Rows are compared with this order everywhere: the later in the list, the worse.
@@ -190,19 +191,30 @@ def cannot_know(check: type[Check], problem: CannotKnow) -> dict[str, list[Asser
     return {item: [Assertion(problem.status, problem.code, problem.params, source=check.name)] for item in check.items}
 
 
+def crashed(check: type[Check], crash: Exception) -> CannotKnow:
+    """Return what is known of a check that raised what it should not have."""
+    where = traceback.extract_tb(crash.__traceback__)[-1]
+    return CannotKnow("common.crash", check=check.name, error=type(crash).__name__, message=str(crash)[:300], where=f"{where.name}:{where.lineno}")
+
+
 def assess(check: Check, ctx: Context) -> tuple[dict[str, Json] | None, dict[str, list[Assertion]]]:
-    """Observe and judge once. An item about which nothing was asserted is an ``error``."""
+    """Observe and judge once."""
     try:
         seen = check.observe(ctx)
     except CannotKnow as problem:
         return None, cannot_know(type(check), problem)
+    return seen, judged(check, seen, ctx.options)
+
+
+def judged(check: Check, seen: dict[str, Json], options: Options) -> dict[str, list[Assertion]]:
+    """Judge what was seen, by item. An item about which nothing is asserted is an ``error``."""
     by_item: dict[str, list[Assertion]] = {item: [] for item in check.items}
-    for assertion in check.judge(seen, ctx.options):
+    for assertion in check.judge(seen, options):
         by_item[assertion.item or check.items[0]].append(assertion)
     for assertions in by_item.values():
         if not assertions:
             assertions.append(Assertion("error", "common.zero_assertions", {"check": check.name}, source=check.name))
-    return seen, by_item
+    return by_item
 
 
 def run_target(check: Check, ctx: Context, *, fix: bool = False, check_mode: bool = False) -> Outcome:

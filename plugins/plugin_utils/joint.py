@@ -17,7 +17,7 @@ import typing as t
 
 from ansible import constants, context
 
-from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow
+from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, judged
 from ansible_collections.resto.golive.plugins.module_utils._checks.acceptance import journey_plan
 from ansible_collections.resto.golive.plugins.module_utils._checks.acceptance.journey_act import SETTLE_S
 from ansible_collections.resto.golive.plugins.module_utils._checks.acceptance.journey_plan import FIRST, Ids, Plan, left_words
@@ -167,10 +167,7 @@ class Journey:
 
     def judged(self, probe: str) -> dict[str, list[Assertion]]:
         """Return the assertions of each item."""
-        found: dict[str, list[Assertion]] = {item: [] for item in OrderJourney.items}
-        for assertion in OrderJourney().judge(self.seen(probe), self.entry(probe).options):
-            found[assertion.item].append(assertion)
-        return found
+        return judged(OrderJourney(), self.seen(probe), self.entry(probe).options)
 
     def took(self, probe: str) -> tuple[float, float]:
         """Return when the message was sent, and how long the journey took from there, the wait between its two runs left out."""

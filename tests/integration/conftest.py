@@ -51,6 +51,13 @@ class Ran:
     def codes(self, item: str) -> set[str]:
         return {row["reason"]["code"] for row in self.items[item]["observations"]} | {self.items[item]["reason"]["code"]}
 
+    def blocks(self, item: str, state: str, code: str) -> None:
+        """See that *item* is in that state, that it says why, and that it stands among what blocks a GO."""
+        assert self.report is not None, self.output
+        assert (self.rc, self.report["verdict"]) == (2, "NO_GO"), self.output
+        assert {one["item"]: one["state"] for one in self.report["blockers"]}.get(item) == state, self.items[item]["reason"]
+        assert code in self.codes(item), self.codes(item)
+
     @property
     def recap(self) -> dict[str, dict[str, int]]:
         """How many tasks of each host were ok, changed, unreachable, failed, skipped, rescued and ignored."""

@@ -28,10 +28,10 @@ ITEMS = ("postgres.backups", "postgres.restore")
 WHEN = f"{(datetime.datetime.now(datetime.UTC).minute + 30) % 60} * * * *"
 FAILED = "the backup of PostgreSQL failed"
 
-#: Waits for a drill's copy and makes it hang, so that it is there for as long as nobody ends it; says the name of its unit.
+#: Waits a while for a drill's copy and makes it hang, so that it is there for as long as nobody ends it; says the name of its unit, or nothing.
 HANG = """
 tries=0
-until systemctl is-active --quiet 'golive-drill-*'; do sleep 0.05; tries=$((tries + 1)); [ $tries -lt 3000 ]; done
+until systemctl is-active --quiet 'golive-drill-*'; do sleep 0.05; tries=$((tries + 1)); [ $tries -lt 200 ] || exit 0; done
 systemctl kill --signal=STOP 'golive-drill-*'
 systemctl list-units --plain --no-legend 'golive-drill-*' | cut -d' ' -f1
 """
@@ -66,8 +66,8 @@ def killed(shop: Shop) -> str:
     with (shop.project.directory / "killed.log").open("w") as log:
         playing = subprocess.Popen(argv, cwd=ROOT, env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}, stdout=log, start_new_session=True)
         try:
-            unit = shop.host.shell(HANG)
-            assert playing.poll() is None, (shop.project.directory / "killed.log").read_text()
+            while not (unit := shop.host.shell(HANG)):
+                assert playing.poll() is None, (shop.project.directory / "killed.log").read_text()
         finally:
             os.killpg(playing.pid, signal.SIGKILL)
             playing.wait()

@@ -13,13 +13,35 @@ from ansible.parsing.dataloader import DataLoader
 from ansible_collections.resto.golive.plugins.plugin_utils.lint import InventoryView, lint
 
 from .conftest import Shop
-from .page import PAGES, ROOT, filled
+from .page import PAGES, ROOT, filled, rows
 
 
 @pytest.mark.parametrize("language", PAGES)
 def test_the_page_lists_the_vocabulary(language: str) -> None:
     text = PAGES[language].read_text(encoding="utf-8")
     assert text == filled(text, language), "write the lists anew: python tests/unit/plugins/plugin_utils/lint/page.py"
+
+
+E2E = ", ".join(f"acceptance.e2e_{stage}" for stage in ("inbound", "reply", "order", "panel", "close"))
+INTEGRATIONS = ", ".join(f"integrations.{item}" for item in ("credentials", "webhooks", "retries", "degraded_mode"))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("redis_persistence_memory_share_max", "redis.persistence"),
+        ("acceptance_smoke_ui", "acceptance.smoke_ui \\*"),
+        # A check's option reads it by its name, whatever section it is of.
+        ("acceptance_journey", E2E),
+        ("postgres_backups_rpo_minutes", "postgres.backups, postgres.restore"),
+        ("integrations_providers", f"{E2E}; {INTEGRATIONS} \\*"),
+        ("integrations_providers_extra", f"{E2E}; {INTEGRATIONS} \\*"),
+        ("golive_services", "the whole system \\*"),
+    ],
+)
+def test_the_page_says_who_reads_it_and_who_does_not_yet(name: str, told: str) -> None:
+    [row] = [line for line in rows("en").splitlines() if line.startswith(f"| `{name}` |")]
+    assert row.removesuffix(" |").rpartition(" | ")[2] == told
 
 
 @pytest.mark.parametrize("language", PAGES)

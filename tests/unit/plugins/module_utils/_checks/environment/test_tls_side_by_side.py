@@ -93,6 +93,8 @@ def statuses(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Calla
 
 
 def test_200_names_are_looked_at_side_by_side(statuses: t.Callable[[int, int, float], list[str]]) -> None:
+    # So that slow names too take no more than three times the time of one.
+    assert -(-NAMES // _runner.THREADS) <= 3
     # The one domain has no plain HTTP that leads to HTTPS; endpoints are not asked for it.
     assert statuses(NAMES, _runner.THREADS, COMPANY_S) == ["warn"] + ["pass"] * (NAMES - 1)
 
