@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import typing as t
 
 from .conftest import ROOT, Project, Ran
@@ -24,6 +25,12 @@ def audit(project: Project, *arguments: str, over: dict[str, t.Any] | None = Non
 def journal_end(host: str) -> str:
     """Return where the journal of *host* ends now."""
     return str(connect(host).check_output("journalctl --no-pager --quiet -n 0 --show-cursor | tail -1").partition("cursor: ")[2])
+
+
+def journal_whole(host: str, mark: str) -> str:
+    """Return every field of what the journal of *host* took in since *mark*: the arguments of whoever wrote, and what is no text, too."""
+    command = "journalctl --no-pager --quiet --all --output=export --after-cursor=%s | base64 --wrap=0"
+    return base64.b64decode(connect(host).check_output(command, mark)).decode("utf-8", "replace")
 
 
 def journal_since(host: str, mark: str) -> str:

@@ -46,7 +46,7 @@ def schedule(*arguments: str, **variables: t.Any) -> dict[str, int]:
     argv = [sys.executable, program, "resto.golive.schedule", "-i", "localhost,", "-e", json.dumps({**there, **variables}), *arguments]
     env = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
     done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=180, check=False)
-    assert "[WARNING]" not in done.stdout + done.stderr
+    assert "WARNING]" not in done.stdout + done.stderr
     assert done.returncode == 0, done.stdout + done.stderr
     return {name: int(count) for name, count in re.findall(r"(\w+)=(\d+)", done.stdout.partition("PLAY RECAP")[2])}
 

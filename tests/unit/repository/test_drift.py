@@ -52,6 +52,11 @@ def test_routing_is_what_the_registry_says() -> None:
     assert runtime["action_groups"]["checks"] == sorted([*CHECKS, "audit"])
 
 
+def test_the_oldest_core_is_said_alike() -> None:
+    assert loaded(ROOT / "meta" / "runtime.yml")["requires_ansible"] == ">=2.19.0"
+    assert {loaded(path)["galaxy_info"]["min_ansible_version"] for path in (ROOT / "roles").glob("*/meta/main.yml")} == {"2.19"}
+
+
 def test_an_execution_environment_gets_nothing_that_this_checkout_does_not_have() -> None:
     environment = loaded(ROOT / "meta" / "execution-environment.yml")
     assert all((ROOT / path).is_file() for path in environment["dependencies"].values())

@@ -23,7 +23,7 @@ def ansible(program: str, *arguments: str, cwd: pathlib.Path) -> str:
     script = pathlib.Path(sys.executable).parent / program
     done = subprocess.run([sys.executable, str(script), *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "[WARNING]" not in done.stdout + done.stderr
+    assert "WARNING]" not in done.stdout + done.stderr
     return done.stdout
 
 

@@ -90,6 +90,16 @@ def test_a_check_that_acts_is_skipped_under_check_mode_and_proves_nothing(name: 
     assert "--check" in result["msg"]
 
 
+@pytest.mark.parametrize(
+    ("drills", "check_mode", "impacts"), [(False, True, {"passive"}), (False, False, {"passive", "active"}), (True, True, set()), (True, False, {"active"})]
+)
+@pytest.mark.parametrize("most", [{}, {"golive_impact": "disruptive"}])
+def test_under_check_mode_only_what_looks_is_asked_of_the_host(drills: bool, check_mode: bool, impacts: set[str], most: dict[str, str]) -> None:
+    host = Host(check_mode=check_mode, drills=drills)
+    host.run(**most)
+    assert {CHECKS[name].impact for name in host.asked} == impacts
+
+
 def test_a_check_that_looks_still_looks_under_check_mode() -> None:
     host = Host("redis_persistence", check_mode=True)
     assert "skipped" not in host.run(redis_strategy="queue")

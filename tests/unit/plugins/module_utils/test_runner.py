@@ -15,7 +15,7 @@ import typing as t
 import pytest
 from sample_checks import SECRET, BadlyMended, Broken, Counting, Crashes, Dies, Empty, Good, HungChild, Leaks, NoCommand, only, unit
 
-from ansible_collections.resto.golive.plugins.module_utils._check import CannotKnow, Check, Context
+from ansible_collections.resto.golive.plugins.module_utils._check import Assertion, CannotKnow, Check, Context
 from ansible_collections.resto.golive.plugins.module_utils._runner import Row, Unit, run
 
 
@@ -23,6 +23,18 @@ def test_pass_needs_an_assertion() -> None:
     assert only(run([unit(Good)]))["status"] == "pass"
     row = only(run([unit(Empty)]))
     assert (row["status"], row["reason"]["code"]) == ("error", "common.zero_assertions")
+
+
+@pytest.mark.parametrize(("told", "silent"), [("test.one", "test.two"), ("test.two", "test.one")])
+def test_every_item_of_a_check_needs_an_assertion_of_its_own(told: str, silent: str) -> None:
+    class SpeaksOfOne(Good):
+        items = ("test.one", "test.two")
+
+        def judge(self, seen: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> list[Assertion]:
+            return [Assertion("pass", "good.fine", item=told)]
+
+    found = {row["item"]: (row["status"], row["reason"]["code"]) for row in run([unit(SpeaksOfOne)])}
+    assert found == {told: ("pass", "good.fine"), silent: ("error", "common.zero_assertions")}
 
 
 def test_a_check_with_many_targets_has_its_options_validated_once_and_another_its_own() -> None:

@@ -240,6 +240,14 @@ def test_evidence_from_another_environment_does_not_count(runs: pathlib.Path, tm
     assert [problem.code for problem in problems] == ["ledger.foreign"]
 
 
+def test_a_row_of_another_environment_spoils_a_run_of_ours(runs: pathlib.Path) -> None:
+    """Seal and start are ours: only the row says where it was seen."""
+    path = ledger.start(runs, ENVIRONMENT, {"rows": []})
+    ledger.append(path, "edge1", [ROWS[0], {**ROWS[0], "environment": "prod"}])
+    ledger.seal(path)
+    assert ledger.load(runs, ENVIRONMENT) == ([], [ledger.Problem("ledger.foreign", {"run": path.name, "environment": "prod"})])
+
+
 def test_an_unreadable_run_is_a_problem_not_a_crash(runs: pathlib.Path) -> None:
     path = sealed_run(runs)
     (path / ledger.SEAL).write_text("{")

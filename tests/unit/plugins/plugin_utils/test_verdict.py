@@ -145,30 +145,34 @@ def test_a_problem_of_the_run_is_no_go_before_any_rule() -> None:
 @pytest.mark.parametrize(
     ("entry", "found"),
     [
-        (waiver(), (GO_WITH_WAIVERS, "waived", "used")),
-        (waiver(covers=["warn"]), (NO_GO, "fail", "unused")),
-        (waiver(expires="2026-11-22"), (NO_GO, "fail", "expired")),
-        (waiver(at="2026-11-26"), (NO_GO, "fail", "future")),
-        (waiver(expires="2027-02-18"), (GO_WITH_WAIVERS, "waived", "used")),
-        (waiver(expires="2027-02-19"), (NO_GO, "fail", "refused")),
-        (waiver(approver=" Ana "), (NO_GO, "fail", "refused")),
-        (waiver(item="no.such"), (NO_GO, "fail", "refused")),
-        (waiver(covers=["not_run"]), (NO_GO, "fail", "refused")),
-        (waiver(covers=[]), (NO_GO, "fail", "refused")),
-        (waiver(reason=""), (NO_GO, "fail", "refused")),
-        (waiver(at="soon"), (NO_GO, "fail", "refused")),
-        (waiver(recorded={"state": "uncommitted", "file": "f"}), (NO_GO, "fail", "refused")),
-        (waiver(recorded={"state": "ignored", "file": "f"}), (NO_GO, "fail", "refused")),
-        (waiver(recorded={"state": "template", "file": "f"}), (NO_GO, "fail", "refused")),
-        (waiver(recorded={"state": "unreadable", "file": "f", "problem": "p"}), (NO_GO, "fail", "refused")),
-        (waiver(recorded={"state": "excused", "was": "ignored", "file": "f"}), (GO_WITH_WAIVERS, "waived", "used")),
-        (waiver(recorded={}), (NO_GO, "fail", "refused")),
-        (waiver(recorded=None), (NO_GO, "fail", "refused")),
+        (waiver(), (GO_WITH_WAIVERS, "waived", "used", None)),
+        (waiver(covers=["warn"]), (NO_GO, "fail", "unused", None)),
+        (waiver(expires="2026-11-23"), (NO_GO, "fail", "expired", "verdict.expired")),
+        (waiver(expires="2026-11-24"), (GO_WITH_WAIVERS, "waived", "used", None)),
+        (waiver(at="2026-11-25"), (GO_WITH_WAIVERS, "waived", "used", None)),
+        (waiver(at="2026-11-26"), (NO_GO, "fail", "future", "verdict.future")),
+        (waiver(expires="2027-02-18"), (GO_WITH_WAIVERS, "waived", "used", None)),
+        (waiver(expires="2027-02-19"), (NO_GO, "fail", "refused", "verdict.too_long")),
+        (waiver(approver=" Ana "), (NO_GO, "fail", "refused", "verdict.same_person")),
+        (waiver(item="no.such"), (NO_GO, "fail", "refused", "verdict.unknown_item")),
+        (waiver(covers=["not_run"]), (NO_GO, "fail", "refused", "verdict.covers")),
+        (waiver(covers=[]), (NO_GO, "fail", "refused", "verdict.field_missing")),
+        (waiver(reason=""), (NO_GO, "fail", "refused", "verdict.field_missing")),
+        (waiver(at="soon"), (NO_GO, "fail", "refused", "verdict.bad_date")),
+        (waiver(recorded={"state": "uncommitted", "file": "f"}), (NO_GO, "fail", "refused", "verdict.uncommitted")),
+        (waiver(recorded={"state": "ignored", "file": "f"}), (NO_GO, "fail", "refused", "verdict.git_ignored")),
+        (waiver(recorded={"state": "template", "file": "f"}), (NO_GO, "fail", "refused", "verdict.signature_template")),
+        (waiver(recorded={"state": "unreadable", "file": "f", "problem": "p"}), (NO_GO, "fail", "refused", "verdict.git_silent")),
+        (waiver(recorded={"state": "excused", "was": "ignored", "file": "f"}), (GO_WITH_WAIVERS, "waived", "used", None)),
+        (waiver(recorded={}), (NO_GO, "fail", "refused", "verdict.record_unknown")),
+        (waiver(recorded=None), (NO_GO, "fail", "refused", "verdict.record_unknown")),
     ],
 )
-def test_waivers(entry: Dict, found: tuple[str, str, str]) -> None:
+def test_waivers(entry: Dict, found: tuple[str, str, str, str | None]) -> None:
+    """Refused has many reasons, and only the right one says that its own rule is kept."""
     decision = decide(manifest(row()), [seen(status="fail")], NOW, facts=FACTS, waivers=[entry])
-    assert (decision.verdict, decision.items["redis.persistence"].state, decision.waivers[0].state) == found
+    (signed,) = decision.waivers
+    assert (decision.verdict, decision.items["redis.persistence"].state, signed.state, signed.flaw and signed.flaw.code) == found
 
 
 def test_what_can_never_be_waived_is_not() -> None:
@@ -197,21 +201,33 @@ def test_at_most_five_waivers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("entries", "found"),
+    ("entry", "found", "worth"),
     [
-        ([], (NO_GO, "pending", "verdict.attestation_missing")),
-        ([attestation()], (GO, "attested", "verdict.attested_and_checked")),
-        ([attestation(at="2026-11-26")], (NO_GO, "pending", "verdict.attestation_refused")),
-        ([attestation(expires="2026-11-22")], (NO_GO, "pending", "verdict.attestation_refused")),
-        ([attestation(expires="2027-05-20")], (NO_GO, "pending", "verdict.attestation_refused")),
-        ([attestation(evidence="")], (NO_GO, "pending", "verdict.attestation_refused")),
-        ([attestation(recorded={"state": "uncommitted", "file": "f"})], (NO_GO, "pending", "verdict.attestation_refused")),
-        ([attestation(recorded={})], (NO_GO, "pending", "verdict.attestation_refused")),
-        ([attestation(item="other.item")], (NO_GO, "pending", "verdict.attestation_missing")),
+        (attestation(), (GO, "attested", "verdict.attested_and_checked"), ("valid", None)),
+        (attestation(at="2026-11-25"), (GO, "attested", "verdict.attested_and_checked"), ("valid", None)),
+        (attestation(at="2026-11-26"), (NO_GO, "pending", "verdict.attestation_refused"), ("future", "verdict.future")),
+        (attestation(expires="2026-11-24"), (GO, "attested", "verdict.attested_and_checked"), ("valid", None)),
+        (attestation(expires="2026-11-23"), (NO_GO, "pending", "verdict.attestation_refused"), ("expired", "verdict.expired")),
+        (attestation(expires="2027-05-20"), (NO_GO, "pending", "verdict.attestation_refused"), ("refused", "verdict.too_long")),
+        (attestation(evidence=""), (NO_GO, "pending", "verdict.attestation_refused"), ("refused", "verdict.field_missing")),
+        (
+            attestation(recorded={"state": "uncommitted", "file": "f"}),
+            (NO_GO, "pending", "verdict.attestation_refused"),
+            ("refused", "verdict.uncommitted"),
+        ),
+        (attestation(recorded={}), (NO_GO, "pending", "verdict.attestation_refused"), ("refused", "verdict.record_unknown")),
+        (attestation(item="other.item"), (NO_GO, "pending", "verdict.attestation_missing"), ("refused", "verdict.unknown_item")),
     ],
 )
-def test_attestations(entries: list[Dict], found: tuple[str, str, str]) -> None:
-    assert state(decide(manifest(row(), attestation=True), [seen()], NOW, facts=FACTS, attestations=entries)) == found
+def test_attestations(entry: Dict, found: tuple[str, str, str], worth: tuple[str, str | None]) -> None:
+    decision = decide(manifest(row(), attestation=True), [seen()], NOW, facts=FACTS, attestations=[entry])
+    (signed,) = decision.attestations
+    assert state(decision) == found
+    assert (signed.state, signed.flaw and signed.flaw.code) == worth
+
+
+def test_what_nobody_signed_is_pending() -> None:
+    assert state(decide(manifest(row(), attestation=True), [seen()], NOW, facts=FACTS)) == (NO_GO, "pending", "verdict.attestation_missing")
 
 
 def test_a_signature_never_outweighs_what_was_seen() -> None:

@@ -98,6 +98,13 @@ def test_an_attestation_holds_180_days_at_most(small: Shop) -> None:
     ]
 
 
+def test_an_attestation_is_not_signed_ahead(small: Shop) -> None:
+    ahead = {**ATTESTATION, "at": "2026-11-26"}
+    assert texts(small, "golive_attestations", ahead) == ["golive_attestations[0]: is signed on 2026-11-26, which is still to come"]
+    assert texts(small, "golive_attestations", ahead, "es") == ["golive_attestations[0]: está firmado el 2026-11-26, que aún no llega"]
+    assert texts(small, "golive_attestations", {**ATTESTATION, "at": "2026-11-25"}) == []
+
+
 def test_a_date_without_quotes(small: Shop) -> None:
     small.write("group_vars/all/90_decisions.yml", "---\n" + yaml.safe_dump({"golive_waivers": [{**WAIVER, "at": "AT"}]}).replace("AT", "2026-11-20"))
     assert [text.partition(": ")[2] for text in small.texts()] == ["golive_waivers[0].at arrived as date 2026-11-20; if you wrote 2026-11-20, quote it"]
