@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 import typing as t
@@ -20,6 +21,8 @@ from ansible_collections.resto.golive.plugins.module_utils._words import Words
 
 #: A server may answer before it has subscribed to anything; most say something (a comment, an event) once they have. Waited for at most this long, in seconds.
 GREETING_S = 1.0
+#: How long who reads a channel that was shut may take to notice, in seconds.
+READER, READER_S = "golive reads a channel", 5.0
 #: Of what streams in, this many events are kept: a panel that sends more in one look is not what is looked for.
 EVENTS = 5000
 
@@ -122,15 +125,20 @@ def websocket(observer: Observer, sessions: Sessions, words: Words) -> t.Iterato
     listener = Listener(observer)
 
     def read() -> None:
-        with contextlib.suppress(library.WebSocketException, OSError):
+        with contextlib.suppress(library.WebSocketException, OSError, ValueError):
             while message := link.recv():
                 listener.add(message if isinstance(message, str) else message.decode("utf-8", "replace"))
         listener.end("observer.stream_ended")
 
-    threading.Thread(target=read, daemon=True).start()
+    reader = threading.Thread(target=read, name=READER, daemon=True)
+    reader.start()
     try:
         yield listener.look
     finally:
+        # Who reads is woken first: closing alone leaves it waiting on a number that somebody else's file or connection gets next.
+        with contextlib.suppress(OSError, AttributeError):  # it has closed by itself
+            link.sock.shutdown(socket.SHUT_RDWR)
+        reader.join(READER_S)
         link.shutdown()
 
 

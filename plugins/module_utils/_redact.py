@@ -40,4 +40,6 @@ def _scrub(value: t.Any, known: list[str]) -> t.Any:
         return {_scrub(str(key), known): _scrub(item, known) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_scrub(item, known) for item in value]
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and str(value) in known:
+        return MARK
     return value

@@ -67,8 +67,10 @@ class Ran:
     @property
     def decided(self) -> dict[str, t.Any]:
         """What the verdict's task returned, in a run with ``-v`` whose verdict does not fail it."""
-        [line] = [line for line in self.output.splitlines() if line.startswith("ok: [localhost]") and '"verdict": ' in line]
-        return dict(json.loads(line.partition(" => ")[2])["golive"])
+        # With -vvv it takes more than one line.
+        told = re.findall(r"^ok: \[localhost\] => (\{.*\}|\{\n(?:.*\n)*?\})$", self.output, re.MULTILINE)
+        [decided] = [one for one in told if '"verdict": ' in one]
+        return dict(json.loads(decided)["golive"])
 
     def problems(self) -> set[str]:
         assert self.report is not None, self.output

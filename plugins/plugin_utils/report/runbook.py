@@ -289,6 +289,8 @@ def _pgbackrest(argv: list[str], data: str, *more: str) -> list[str]:
 
 
 def _fetch_files(argv: list[str], place: Place) -> list[str]:
+    if argv[:1] != ["pgbackrest"]:
+        return _as_postgres(argv, place)
     seen = [word for word in argv[:-1] if not word.startswith(_APART)]
     return [_words([*_SERVER_USER, *seen, "info"]), *_pgbackrest(argv, place.data)]
 

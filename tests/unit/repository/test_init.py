@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).parents[3]
 def ansible(program: str, *arguments: str, cwd: pathlib.Path) -> str:
     """Run a program of ansible-core as somebody who has only the collection, and return what it said."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-    env |= {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_NOCOLOR": "1"}
+    env |= {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"}
     script = pathlib.Path(sys.executable).parent / program
     done = subprocess.run([sys.executable, str(script), *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

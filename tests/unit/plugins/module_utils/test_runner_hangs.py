@@ -106,5 +106,6 @@ def test_what_waits_behind_a_slow_check_is_waited_for(monkeypatch: pytest.Monkey
             return {"target": ctx.target, "limit": 1}
 
     monkeypatch.setattr(_runner, "THREADS", 1)
+    monkeypatch.setattr(_runner, "GRACE_S", 20.0)
     rows = run([unit(Late, target=str(number), timeout_s=0.1) for number in range(3)] + [unit(Good, timeout_s=0.1)], budget_s=60)
     assert [row["status"] for row in rows] == ["pass"] * 4

@@ -49,8 +49,6 @@ def running() -> t.Iterator[Postgres]:
             shutil.copytree(folder, home / folder.name, symlinks=True)
         installed = home / installed.name
         os.chown(home, NOBODY, NOBODY)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
 
     def program(name: str, *arguments: str) -> None:
         argv = [str(installed / "pginstall" / "bin" / name), "--pgdata", str(home / "data"), *arguments]
@@ -58,6 +56,8 @@ def running() -> t.Iterator[Postgres]:
 
     try:
         program("initdb", "--auth=trust", "--username=postgres", "--no-sync", "--encoding=UTF8", "--locale=C")
+        with socket.create_server(("127.0.0.1", 0)) as free:  # at the last moment: others look for a port too
+            port = free.getsockname()[1]
         program(
             "pg_ctl",
             "start",

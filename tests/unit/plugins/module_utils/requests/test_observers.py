@@ -71,7 +71,8 @@ def test_a_stream_that_ends_proves_nothing(options: Options, shop: shops.Shop) -
         watch = Watch(observer(PANEL), look, WORDS, NEVER).start()
         until(lambda: bool(shop.listeners))
         shop.hang_up()
-        assert not watch.wait(time.monotonic() + 0.5)
+        until(lambda: watch.seen()["problem"] is not None)
+        assert not watch.wait(time.monotonic())
         assert watch.end()["problem"]["code"] == "observer.stream_ended"
 
 

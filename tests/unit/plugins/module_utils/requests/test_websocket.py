@@ -106,8 +106,16 @@ def test_a_channel_that_closes_proves_nothing(options: Options, panel: Panel) ->
         watch = Watch(observer(PANEL), look, WORDS, NEVER).start()
         until(lambda: bool(panel.open))
         panel.open[0].close()
-        assert not watch.wait(time.monotonic() + 0.5)
+        until(lambda: watch.seen()["problem"] is not None)
+        assert not watch.wait(time.monotonic())
         assert watch.end()["problem"]["code"] == "observer.stream_ended"
+
+
+def test_nobody_reads_on_when_the_look_is_over(options: Options, panel: Panel) -> None:
+    """It would read from whatever is given its connection's number next."""
+    with _looks.websocket(observer(PANEL), Sessions(options, shops.SECRETS), WORDS):
+        assert [one for one in threading.enumerate() if one.name == _looks.READER]
+    assert not [one for one in threading.enumerate() if one.name == _looks.READER]
 
 
 def test_who_is_not_let_in_says_so(options: Options, panel: Panel) -> None:

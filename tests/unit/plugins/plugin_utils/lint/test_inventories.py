@@ -211,7 +211,7 @@ def test_six_hosts_take_well_under_a_second(full: Shop) -> None:
     for host in view.hosts:
         view.settings(host)
     lint(view, now=NOW)  # the vocabulary is read once a process
-    started = time.perf_counter()
+    started = time.process_time()
     lint(view, now=NOW)
     explain(view)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5

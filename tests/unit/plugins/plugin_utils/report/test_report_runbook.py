@@ -161,6 +161,12 @@ def test_files_come_back_by_the_drills_own_commands(report: Report) -> None:
     assert "/etc/golive/pgbackrest.conf + /etc/golive/pgbackrest.d" in text.replace("\\", "")
 
 
+def test_a_step_of_files_without_a_command_breaks_nothing(report: Report) -> None:
+    steps = good(of_files(report))["steps"]
+    steps.insert(1, {"phase": "fetch", "argv": [], "seconds": 0.1})
+    assert f"{shlex.join(ASKED[:1])} " in runbook.english(report)
+
+
 @pytest.mark.parametrize("language", ["es", "en"])
 def test_somebody_elses_backups_are_restored_by_their_own_procedure(report: Report, language: str) -> None:
     drill = good(report)

@@ -39,7 +39,7 @@ class Company:
     def __call__(self, connection: socket.socket) -> None:
         with self.lock:
             if not self.complete.is_set():
-                self.open = {one for one in self.open if not hung_up(one)} | {connection}
+                self.open = {one for one in (*self.open, connection) if not hung_up(one)}
                 if len(self.open) >= self.wanted:
                     self.complete.set()
         if self.complete.wait(COMPANY_S):

@@ -128,6 +128,5 @@ def silent(connection: socket.socket) -> None:
 
 
 def closed_port() -> int:
-    """Return a port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """Return a port on which nothing listens, and which no test is given meanwhile."""
+    return 1
