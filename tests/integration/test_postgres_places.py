@@ -22,6 +22,9 @@ from .postgres_server import USER, Cluster, cluster, make_shop
 
 Config = dict[str, t.Any]
 KEYS = {"access_key": "AKIAMADEUP", "secret_key": "made-up-secret-key", "repository_password": "made-up-password"}
+#: Debian 13's botocore asks Python 3.13 for the time in a way of old, which is neither ours nor what is tested.
+pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning:botocore")
+
 ROLE_PASSWORD = r"made-up:role\password"  # libpq's password file parts its fields with one, and escapes it with the other
 
 
