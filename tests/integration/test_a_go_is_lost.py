@@ -15,23 +15,13 @@ import pytest
 from ansible_collections.resto.golive.plugins.plugin_utils import catalogue
 
 from .conftest import ROOT, Project, Ran
-from .test_never_a_false_pass import DEAD, LOCAL, LOST, OWNER
+from .test_never_a_false_pass import DEAD, EVIDENCE, LOCAL, LOST, OWNER
 
 #: Every section but one is declared away and approved; that one, of which no check speaks, is proven by hand.
 AWAY = {
     f"{section}_not_applicable": {"reason": "r", "by": "ana@comanda.example", "approver": "luis@comanda.example"}
     for section in {item.section for item in catalogue.items().values()} - {"observability"}
 }
-EVIDENCE = """
-- ansible.builtin.import_playbook: {playbooks}/preflight.yml
-- name: Prove it by hand
-  hosts: a1
-  gather_facts: false
-  tasks:
-    - name: Record what was seen
-      resto.golive.evidence: {{items: {items}, name: by hand, status: {status}, says: seen}}
-- ansible.builtin.import_playbook: {playbooks}/decide.yml
-"""
 BY_HAND = sorted(name for name, item in catalogue.items().items() if item.section == "observability")
 
 #: This machine has servers of other tests, which would rightly contradict what is declared away.
@@ -60,7 +50,7 @@ class Shop:
         content = {"all": {"vars": {**OWNER, **AWAY}, "children": {"app": {"hosts": {"a1": self.host, **hosts}}}}}
         inventory = self.project.inventory(f"../{environment}/hosts.yml", content).parent
         book = self.project.directory / "evidence.yml"
-        book.write_text(EVIDENCE.format(playbooks=ROOT / "playbooks", items=BY_HAND, status=status))
+        book.write_text(EVIDENCE.format(playbooks=ROOT / "playbooks", items=BY_HAND, name="by hand", status=status))
         return self.project.play(str(book), "-i", inventory)
 
     @property

@@ -177,7 +177,7 @@ def test_a_waiver_counts_while_it_holds(project: Project, at: int, expires: int,
     waiver = f"{{item: acceptance.smoke_ui, covers: [fail], reason: r, compensation: c, {who}, at: '{day(at)}', expires: '{day(expires)}'}}"
     project.inventory("group_vars/all/90_decisions.yml", f"---\ngolive_waivers:\n  - {waiver}\n")
     book = project.directory / "evidence.yml"
-    book.write_text(EVIDENCE.format(playbooks=ROOT / "playbooks", name="playwright", status="fail"))
+    book.write_text(EVIDENCE.format(playbooks=ROOT / "playbooks", items=["acceptance.smoke_ui"], name="playwright", status="fail"))
     ran = project.play(str(book), "-i", project.inventory("hosts.yml", shop(app={"a1": LOCAL})).parent)
     assert ran.report is not None, ran.output
     assert (ran.state("acceptance.smoke_ui"), ran.report["waivers"][0]["state"]) == (state, worth)
@@ -284,7 +284,7 @@ EVIDENCE = """
   gather_facts: false
   tasks:
     - name: Record what was seen
-      resto.golive.evidence: {{items: [acceptance.smoke_ui], name: "{name}", status: "{status}", says: seen}}
+      resto.golive.evidence: {{items: {items}, name: "{name}", status: "{status}", says: seen}}
 - ansible.builtin.import_playbook: {playbooks}/decide.yml
 """
 
@@ -294,7 +294,7 @@ def test_a_users_own_evidence_fills_a_box_and_goes_only_by_an_approved_retiremen
 
     def found(name: str, status: str = "pass") -> str:
         book = project.directory / "evidence.yml"
-        book.write_text(EVIDENCE.format(playbooks=ROOT / "playbooks", name=name, status=status))
+        book.write_text(EVIDENCE.format(playbooks=ROOT / "playbooks", items=["acceptance.smoke_ui"], name=name, status=status))
         return project.play(str(book), "-i", project.inventory("hosts.yml", content).parent).state("acceptance.smoke_ui")
 
     assert found("playwright") == "pass"
