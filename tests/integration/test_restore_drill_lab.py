@@ -15,13 +15,12 @@ import os
 import pathlib
 import subprocess
 import sys
-import time
 import typing as t
 
 import pytest
 
 from .test_lab import ROOT, connect
-from .test_schedule import HOME, schedule, sh
+from .test_schedule import HOME, schedule, sh, until
 
 SERVICE = "golive-restore-drill-staging.service"
 TIMER = SERVICE.replace(".service", ".timer")
@@ -61,14 +60,6 @@ def encoded(text: str) -> str:
 def spoil(how: str) -> None:
     words = "runuser -u golive_backup -- env PYTHONPATH=/usr/local/lib/golive PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -"
     connect("db1").check_output(f"cd / && echo {base64.b64encode(SPOIL).decode()} | base64 -d | {words} {how}")
-
-
-def until(found: t.Callable[[], str], wanted: t.Callable[[str], bool]) -> str:
-    end = time.monotonic() + 30
-    while not wanted(said := found()):
-        assert time.monotonic() < end, said
-        time.sleep(0.1)
-    return said
 
 
 def fired(reports: pathlib.Path) -> tuple[int, str]:

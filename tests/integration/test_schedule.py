@@ -55,6 +55,14 @@ def sh(command: str) -> str:
     return t.cast("str", connect(HOST).check_output(command))
 
 
+def until(found: t.Callable[[], str], wanted: t.Callable[[str], bool]) -> str:
+    end = time.monotonic() + 30
+    while not wanted(said := found()):
+        assert time.monotonic() < end, said
+        time.sleep(0.1)
+    return said
+
+
 def made() -> list[str]:
     found = sh("find /etc/systemd/system /etc/cron.d -name 'golive*staging*' -type f -printf '%f\\n'")
     return sorted(found.split())
@@ -79,11 +87,9 @@ def started(job: str) -> str:
 
 def told(of: str, start: str) -> str:
     """Return the newest line of the journal that begins so, as soon as there is one: the journal reads what a service says when it comes to it."""
-    end = time.monotonic() + 30
-    while not (lines := [line for line in sh(f"journalctl --quiet --no-pager --output cat --lines 20 {of}").splitlines() if line.startswith(start)]):
-        assert time.monotonic() < end, f"nothing in the journal of {of} begins with {start}"
-        time.sleep(0.1)
-    return lines[-1]
+    line = re.compile(f"^{start}.*", re.MULTILINE)
+    journal = f"journalctl --quiet --no-pager --output cat --lines 20 {of}"
+    return str(line.findall(until(lambda: sh(journal), lambda said: bool(line.search(said))))[-1])
 
 
 def test_check_mode_writes_nothing() -> None:
